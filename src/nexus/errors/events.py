@@ -1,0 +1,225 @@
+"""Errors about events."""
+
+from collections.abc import Sequence
+
+from typing_extensions import override
+
+from nexus.errors.base import NexusError, did_you_mean
+
+
+class EventNotDeclared(NexusError):
+    """A plugin published under a name that is not its own and not declared."""
+
+    code = "event-not-declared"
+
+    def __init__(self, *, plugin: str, event: str) -> None:
+        super().__init__(plugin=plugin, event=event)
+
+    @override
+    def render(self) -> str:
+        event, plugin = self.data["event"], self.data["plugin"]
+        if event.split(".", 1)[0] in ("system", "plugin"):
+            return f"Plugin {plugin!r} may not publish {event!r}: that name is the platform's."
+        return (
+            f"Plugin {plugin!r} may not publish {event!r}: it is neither under {plugin + '.'!r}"
+            f' nor declared. Add "{event}" to "events.publishes" in manifest.json.'
+        )
+
+
+class EventNameInvalid(NexusError):
+    """An event was published under something that is no event name."""
+
+    code = "event-name-invalid"
+
+    def __init__(self, *, name: object) -> None:
+        super().__init__(name=str(name)[:300])
+
+    @override
+    def render(self) -> str:
+        return (
+            f"{self.data['name']!r} is no event name. Expected segments of letters, digits, '_'"
+            " and '-', separated by dots, 255 characters at most, such as 'user.created'."
+            " Wildcards are for subscriptions."
+        )
+
+
+class EventPatternInvalid(NexusError):
+    """A subscription asked for something that is no event pattern."""
+
+    code = "event-pattern-invalid"
+
+    def __init__(self, *, pattern: object) -> None:
+        super().__init__(pattern=str(pattern)[:300])
+
+    @override
+    def render(self) -> str:
+        return (
+            f"{self.data['pattern']!r} is no event pattern. Expected an event name in which '*'"
+            " may stand for one whole segment, and '**' for the rest at the end, 255 characters"
+            " at most, such as 'user.*' or 'user.**'."
+        )
+
+
+class EventDataInvalid(NexusError):
+    """The data of an event or a reply is not JSON."""
+
+    code = "event-data-invalid"
+
+    def __init__(self, *, path: str, found: str, expected: str) -> None:
+        super().__init__(path=path, found=found, expected=expected)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"Event data at {self.data['path']} is {self.data['found']}; expected"
+            f" {self.data['expected']}. Publish JSON: convert dates with isoformat(), and models"
+            " with model_dump(mode='json')."
+        )
+
+
+class EventTooLarge(NexusError):
+    """The data of an event is larger than the bus takes."""
+
+    code = "event-too-large"
+
+    def __init__(self, *, event: str, limit: int) -> None:
+        super().__init__(event=event, limit=limit)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"The data of the event {self.data['event']!r} takes more than"
+            f" {self.data['limit']} bytes as JSON, which is the limit (events.max_event_bytes)."
+            " Store what is large, and publish where it is."
+        )
+
+
+class EventDataReadOnly(NexusError, TypeError):
+    """A handler tried to change the data of an event, which all handlers share."""
+
+    code = "event-data-read-only"
+
+    @override
+    def render(self) -> str:
+        return (
+            "The data of an event is shared by all of its handlers and cannot be changed."
+            " Take a copy: dict(event.data), or copy.deepcopy(event.data) for nested values."
+        )
+
+
+class BusNotRunning(NexusError):
+    """The event bus was used before it had started or after it had stopped."""
+
+    code = "bus-not-running"
+
+    def __init__(self, *, operation: str) -> None:
+        super().__init__(operation=operation)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"The event bus is not running, so {self.data['operation']} cannot be done."
+            " Expected it between start() and stop(). Do it earlier in shutdown, or later in"
+            " start-up."
+        )
+
+
+class SubscriptionClosed(NexusError):
+    """A subscription that was drained was to go live again."""
+
+    code = "subscription-closed"
+
+    def __init__(self, *, owner: str, pattern: str) -> None:
+        super().__init__(owner=owner, pattern=pattern)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"The subscription of {self.data['owner']!r} to {self.data['pattern']!r} has been"
+            " drained and cannot go live again. Make a new one with subscription()."
+        )
+
+
+class NoResponder(NexusError):
+    """Nobody answers this request."""
+
+    code = "no-responder"
+
+    def __init__(self, *, name: str, known: Sequence[str] = ()) -> None:
+        super().__init__(name=name, known=tuple(known))
+
+    @override
+    def render(self) -> str:
+        return (
+            f"No running plugin answers the request {self.data['name']!r}."
+            f"{did_you_mean(self.data['name'], self.data['known'])}"
+            " Expected one subscription to exactly this name, whose handler returns the reply."
+            " Enable the plugin that offers it, or list it under 'dependencies'."
+        )
+
+
+class RequestTimeout(NexusError, TimeoutError):
+    """A provider did not answer in time."""
+
+    code = "request-timeout"
+
+    def __init__(self, *, name: str, owner: str, timeout: float) -> None:
+        super().__init__(name=name, owner=owner, timeout=timeout)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"Plugin {self.data['owner']!r} did not answer the request {self.data['name']!r}"
+            f" within {self.data['timeout']:g} s. Ask with a longer timeout, or look at what its"
+            " handler is waiting for: requests queue behind its other events."
+        )
+
+
+class RequestFailed(NexusError):
+    """A provider failed while it worked on a request."""
+
+    code = "request-failed"
+
+    def __init__(self, *, name: str, owner: str, reason: str) -> None:
+        super().__init__(name=name, owner=owner, reason=reason)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"Plugin {self.data['owner']!r} failed to answer the request {self.data['name']!r}:"
+            f" {self.data['reason']}. Expected its handler to return the reply as JSON data;"
+            " its log has the details."
+        )
+
+
+class DeadLetterNotFound(NexusError):
+    """No dead letter has this id."""
+
+    code = "dead-letter-not-found"
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - the field's name in the API
+        super().__init__(id=id)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"There is no dead letter {self.data['id']!r}. It was replayed or dropped, or newer"
+            " ones took its place: only so many are kept. List them to see what is there."
+        )
+
+
+class ReplayRefused(NexusError):
+    """A dead letter has no live subscription to go to."""
+
+    code = "replay-refused"
+
+    def __init__(self, *, id: str, owner: str, pattern: str) -> None:  # noqa: A002 - as above
+        super().__init__(id=id, owner=owner, pattern=pattern)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"Dead letter {self.data['id']!r} was not replayed: plugin {self.data['owner']!r} has"
+            f" no live subscription to {self.data['pattern']!r}. Enable the plugin, then replay"
+            " it; or drop it."
+        )
