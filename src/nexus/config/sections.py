@@ -1,0 +1,194 @@
+"""The sections of the application's settings, as they stand in nexus.yaml."""
+
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from nexus.data.url import sqlite_path
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+_SHORTEST_SECRET: Final = 16
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+class Section(BaseModel):
+    """A group of settings: no unknown keys, no changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ServerSettings(Section):
+    """Where the application listens."""
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(
+        8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one."
+    )
+    root_path: str = Field(
+        "", description="The path under which a reverse proxy serves the application."
+    )
+    trusted_proxies: list[str] = Field(
+        [], description="Addresses whose X-Forwarded-* headers are believed."
+    )
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_prefix(cls, path: str) -> str:
+        if path and (not path.startswith("/") or path.endswith("/")):
+            raise ValueError(
+                'nothing, or a path such as "/shop": a "/" before it and none after it'
+            )
+        return path
+
+
+class DatabaseSettings(Section):
+    """Where the data is."""
+
+    url: str | None = Field(
+        None,
+        description="The database, sqlite:/// and a path relative to the application's folder;"
+        " unset, it is nexus.db in the data folder.",
+    )
+    synchronous: Literal["normal", "full"] = Field(
+        "normal",
+        description="What a commit survives: normal a killed process, full a power failure too.",
+    )
+    busy_timeout: Seconds = Field(
+        5.0, description="Seconds to wait for another process's lock on the database."
+    )
+    value_limit: Count = Field(
+        16 * 1024 * 1024, description="The greatest size of one stored value, in bytes of JSON."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_known(cls, url: str | None) -> str | None:
+        if url is not None:
+            sqlite_path(url)
+        return url
+
+
+class LoggingSettings(Section):
+    """What is logged, and how."""
+
+    level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+    ] = Field("INFO", description="The least severe messages to log.")
+    format: Literal["auto", "console", "json"] = Field(
+        "auto", description="The form of a log line; auto takes console on a terminal, else json."
+    )
+    access: bool = Field(default=True, description="Whether each request is logged.")
+
+
+class StartupSettings(Section):
+    """How plugins are started."""
+
+    enable: Literal["all", "listed"] = Field(
+        "all", description="Which plugins start: all that are found, or those in startup.plugins."
+    )
+    plugins: list[str] = Field(
+        [], description="The plugins that start when startup.enable is listed."
+    )
+    on_failure: Literal["continue", "abort"] = Field(
+        "continue", description="What a plugin that cannot start does to the application."
+    )
+    slow_after: Seconds = Field(
+        10.0, description="Seconds after which a plugin that is still starting is named in the log."
+    )
+    timeout: Seconds = Field(60.0, description="Seconds after which a start is given up.")
+
+
+class ShutdownSettings(Section):
+    """How plugins are stopped."""
+
+    drain_timeout: Seconds = Field(
+        10.0,
+        description="Seconds that requests and events in hand have to finish; at a stop, all of"
+        " them together.",
+    )
+    timeout: Seconds = Field(10.0, description="Seconds that a plugin's shutdown() may take.")
+
+
+class HttpSettings(Section):
+    """How HTTP is served."""
+
+    docs: bool = Field(default=True, description="Whether /docs and /openapi.json are served.")
+    body_limit: Count = Field(
+        16 * 1024 * 1024, description="The greatest size of a request's body, in bytes."
+    )
+
+
+class EventSettings(Section):
+    """How events are delivered."""
+
+    mailbox_size: Count = Field(1000, description="How many events wait for one subscription.")
+    publish_timeout: Seconds = Field(
+        5.0, description="Seconds that a publisher waits for room in a full mailbox."
+    )
+    handler_timeout: Seconds = Field(30.0, description="Seconds that a handler may take.")
+    max_attempts: Count = Field(
+        3, description="How often an event is tried before it is set aside."
+    )
+    retry_delay: Seconds = Field(0.1, description="Seconds before the first repetition.")
+    retry_max_delay: Seconds = Field(30.0, description="The longest wait between repetitions.")
+    dead_letter_limit: Count = Field(1000, description="How many failed events are kept.")
+    recent_limit: int = Field(1000, ge=0, description="How many recent events can be listed.")
+    max_event_bytes: int = Field(
+        256 * 1024,
+        ge=64 * 1024,
+        description="The greatest size of one event's data, in bytes of JSON.",
+    )
+
+    @model_validator(mode="after")
+    def _delays_fit(self) -> Self:
+        if self.retry_delay > self.retry_max_delay:
+            raise ValueError("retry_delay to be at most retry_max_delay")
+        return self
+
+
+class SecuritySettings(Section):
+    """Keys, tokens and permissions."""
+
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Encrypts stored secrets, at least 16 characters; also NEXUS_SECRET_KEY."
+        " Unset, a key is made in the data folder.",
+    )
+    admin_token: SecretStr | None = Field(
+        None,
+        description="The first token of the management API, at least 16 characters; also"
+        " NEXUS_ADMIN_TOKEN. Unset, one is made and printed once.",
+    )
+
+    @field_validator("secret_key", "admin_token")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value) < _SHORTEST_SECRET:
+            raise ValueError(f"at least {_SHORTEST_SECRET} characters")
+        return value
+
+
+class HealthSettings(Section):
+    """How health is checked."""
+
+    timeout: Seconds = Field(5.0, description="Seconds that a plugin's health check may take.")
+
+
+class SupervisionSettings(Section):
+    """How running plugins are watched."""
+
+    block_warning: Seconds = Field(
+        1.0, description="Seconds of a blocked event loop after which the log names the culprit."
+    )

@@ -1,0 +1,192 @@
+"""The application's settings: what can be set, and what each setting means."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, PrivateAttr
+from pydantic.fields import FieldInfo
+
+from nexus.config.sections import (
+    DatabaseSettings,
+    EventSettings,
+    HealthSettings,
+    HttpSettings,
+    LoggingSettings,
+    Section,
+    SecuritySettings,
+    ServerSettings,
+    ShutdownSettings,
+    StartupSettings,
+    SupervisionSettings,
+)
+from nexus.data.url import sqlite_path
+
+Environment = Literal["development", "production"]
+
+
+class Settings(Section):
+    """All settings of one application; `load_settings` makes them from file and environment."""
+
+    name: str = Field("Nexus application", min_length=1, description="The application's name.")
+    environment: Environment = Field(
+        "development", description="Which config/<environment>.yaml of the plugins applies."
+    )
+    data_dir: Path = Field(
+        Path("data"), description="The data folder, relative to the application's folder."
+    )
+    plugin_paths: list[Path] = Field(
+        [Path("plugins")],
+        description="The folders with plugins, relative to the application's folder.",
+    )
+    server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    logging: LoggingSettings = LoggingSettings()
+    startup: StartupSettings = StartupSettings()
+    shutdown: ShutdownSettings = ShutdownSettings()
+    http: HttpSettings = HttpSettings()
+    events: EventSettings = EventSettings()
+    security: SecuritySettings = SecuritySettings()
+    health: HealthSettings = HealthSettings()
+    supervision: SupervisionSettings = SupervisionSettings()
+    plugins: dict[str, dict[str, Any]] = Field(
+        {},
+        description="Settings of plugins, by plugin and key; the environment's"
+        " NEXUS_PLUGINS__<NAME>__<KEY> and stored values come before them.",
+    )
+
+    _root: Path = PrivateAttr(default_factory=Path.cwd)
+    _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def root(self) -> Path:
+        """The application's folder, absolute."""
+        return self._root
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What looks like a mistake but need not be one, a sentence each."""
+        return self._warnings
+
+    @property
+    def data_folder(self) -> Path:
+        """The data folder, absolute."""
+        return self._root / self.data_dir
+
+    @property
+    def plugin_folders(self) -> tuple[Path, ...]:
+        """The folders with plugins, absolute."""
+        return tuple(self._root / path for path in self.plugin_paths)
+
+    @property
+    def database_path(self) -> Path:
+        """The database file, absolute."""
+        if self.database.url is None:
+            return self.data_folder / "nexus.db"
+        return self._root / sqlite_path(self.database.url)
+
+    def unused_plugins(self, known: Iterable[str]) -> list[str]:
+        """Tell of the settings under `plugins` that are for no plugin there is, a sentence each.
+
+        Args:
+            known: The names of all plugins.
+        """
+        from nexus.errors import nearest
+
+        names = list(known)
+        warnings = []
+        for name in sorted(self.plugins.keys() - set(names)):
+            close = nearest(name, names)
+            hint = f" Did you mean {close}?" if close else ""
+            warnings.append(
+                f"plugins.{name} in nexus.yaml is for a plugin that is not there.{hint}"
+            )
+        return warnings
+
+    def sources(self) -> dict[str, str]:
+        """Give where each setting has its value from.
+
+        Returns:
+            By the setting's path, such as `server.port`: `default`, the file's name, the name of an
+            environment variable, or `override`.
+        """
+        return {
+            setting.path: self._sources.get(setting.path, "default")
+            for setting in describe_settings()
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingDescription:
+    """One setting, for the reference and for `nexus doctor`.
+
+    Attributes:
+        path: Its place in nexus.yaml, such as `server.port`.
+        variable: The environment variable that sets it.
+        type: Its type in words.
+        default: Its default as YAML.
+        meaning: What it does.
+        secret: Whether its value must not be shown.
+    """
+
+    path: str
+    variable: str
+    type: str
+    default: str
+    meaning: str
+    secret: bool
+
+
+def describe_settings() -> tuple[SettingDescription, ...]:
+    """Give every setting in the order of the reference."""
+    return tuple(_describe(Settings, ()))
+
+
+def _describe(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[SettingDescription]:
+    for name, field in model.model_fields.items():
+        path = (*above, name)
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from _describe(kind, path)
+            continue
+        variable = "NEXUS_" + "__".join(path).upper()
+        yield SettingDescription(
+            path=".".join(path),
+            variable="NEXUS_PLUGINS__<NAME>__<KEY>" if path == ("plugins",) else variable,
+            type=_type_in_words(field),
+            default=_as_yaml(field.default),
+            meaning=field.description or "",
+            secret="SecretStr" in str(kind),
+        )
+
+
+_TYPES: dict[str, str] = {
+    "str": "text",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "Path": "path",
+    "list": "list",
+    "dict": "mapping",
+    "SecretStr": "text",
+}
+
+
+def _type_in_words(field: FieldInfo) -> str:
+    from types import UnionType
+    from typing import get_args, get_origin
+
+    kind: Any = field.annotation
+    if get_origin(kind) is UnionType or "Optional" in str(kind) or "Union" in str(kind):
+        kind = next(part for part in get_args(kind) if part is not type(None))
+    if get_origin(kind) is Literal:
+        return " or ".join(get_args(kind))
+    return _TYPES[(get_origin(kind) or kind).__name__]
+
+
+def _as_yaml(value: Any) -> str:
+    import json
+
+    return json.dumps(value, default=str) if value is not None else "unset"

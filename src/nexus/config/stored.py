@@ -1,0 +1,118 @@
+"""The values that `set_config` and the management API store, secrets encrypted."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from nexus.config.secret_box import SecretBox
+from nexus.data.json_text import JSON, copied
+from nexus.data.kv import MISSING, KeyValueStore
+from nexus.errors import SecretUndecryptable
+
+_PLAIN: Final = "value"
+_SECRET: Final = "secret"  # noqa: S105  the name of a member
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredConfiguration:
+    """What is stored for one plugin.
+
+    Attributes:
+        values: The values by key, secrets decrypted.
+        undecryptable: The keys whose secrets cannot be decrypted, each with its error.
+    """
+
+    values: dict[str, JSON]
+    undecryptable: dict[str, SecretUndecryptable]
+
+
+class Watcher(Protocol):
+    """Somebody who keeps a copy of a plugin's stored values."""
+
+    def stored_changed(self, changes: Mapping[str, JSON]) -> None:
+        """Take these values over; None means that the value was removed."""
+        ...
+
+
+class StoredValues:
+    """The stored layer of every plugin's configuration."""
+
+    def __init__(self, store: KeyValueStore, box: SecretBox) -> None:
+        self._store = store
+        self._box = box
+        self._watchers: WeakKeyDictionary[Watcher, str] = WeakKeyDictionary()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def watch(self, plugin: str, watcher: Watcher) -> None:
+        """Tell the watcher of every change for this plugin, as long as the watcher lives.
+
+        Two generations of a plugin side by side each have their copy, and both stay right.
+        """
+        self._watchers[watcher] = plugin
+
+    def exclusive(self, plugin: str) -> asyncio.Lock:
+        """Give the lock under which a plugin's values are read and taken over, or written.
+
+        Without it, what a watcher has read could be older than a change it was told of meanwhile.
+        """
+        lock = self._locks.get(plugin)
+        if lock is None:
+            lock = self._locks[plugin] = asyncio.Lock()
+        return lock
+
+    async def read(self, plugin: str) -> StoredConfiguration:
+        """Read what is stored for a plugin; whoever keeps it holds the lock until it is kept."""
+        values: dict[str, JSON] = {}
+        undecryptable: dict[str, SecretUndecryptable] = {}
+        for key, entry in (await self._store.items(_namespace(plugin))).items():
+            try:
+                values[key] = self._opened(plugin, key, entry)
+            except SecretUndecryptable as error:
+                undecryptable[key] = error
+        return StoredConfiguration(values=values, undecryptable=undecryptable)
+
+    async def write(
+        self, plugin: str, changes: Mapping[str, JSON], *, secrets: Collection[str]
+    ) -> None:
+        """Store or, where the value is None, remove several values: all of them or none.
+
+        The caller holds the lock.
+
+        Raises:
+            NotJson: JSON cannot carry one of the values.
+            ValueTooLarge: One of the values is too large.
+            InvalidKey: One of the keys cannot be stored.
+            DatabaseUnavailable: Nothing can be stored at the moment.
+        """
+        entries: dict[str, JSON] = {}
+        for key, value in changes.items():
+            if value is None:
+                entries[key] = MISSING
+            elif key in secrets:
+                entries[key] = {_SECRET: self._box.encrypt(plugin, key, value)}
+            else:
+                entries[key] = {_PLAIN: value}
+        await self._store.update(_namespace(plugin), entries)
+        self._tell(plugin, {key: copied(value) for key, value in changes.items()})
+
+    async def forget(self, plugin: str) -> None:
+        """Remove everything that is stored for a plugin."""
+        async with self.exclusive(plugin):
+            stored = await self._store.items(_namespace(plugin))
+            await self._store.clear(_namespace(plugin))
+            self._tell(plugin, dict.fromkeys(stored))
+
+    def _tell(self, plugin: str, changes: Mapping[str, JSON]) -> None:
+        for watcher in [one for one, name in self._watchers.items() if name == plugin]:
+            watcher.stored_changed(changes)
+
+    def _opened(self, plugin: str, key: str, entry: dict[str, JSON]) -> JSON:
+        if _SECRET in entry:
+            return self._box.decrypt(plugin, key, entry[_SECRET])
+        return entry[_PLAIN]
+
+
+def _namespace(plugin: str) -> str:
+    return f"config/{plugin}"
