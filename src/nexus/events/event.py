@@ -1,0 +1,148 @@
+"""One event."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from time import time_ns
+from typing import Any
+
+from typing_extensions import override
+
+from nexus.events.identity import next_serial, render_id
+from nexus.events.payload import ATOMS, EventData, freeze, plain
+from nexus.events.size import (
+    DEFAULT_LIMIT,
+    SMALL_FIELDS,
+    SMALL_TEXT,
+    check_size,
+    known_keys,
+    learn_keys,
+)
+
+_NO_CAUSE = (None, None)
+
+
+class Event:
+    """Something that happened, as every handler sees it.
+
+    All subscriptions share one object, so treat it as read-only; `data` enforces it (see
+    `nexus.events.payload`). It is no dataclass, because the frozen ones take three times as long
+    to build, and identity and time are rendered only when they are read.
+
+    Attributes:
+        name: Dot-separated segments, such as `user.created`.
+        data: The JSON data, a read-only `dict`.
+        source: The plugin that published it, or `"nexus"`.
+    """
+
+    __slots__ = (
+        "_cause",
+        "_id",
+        "_serial",
+        "_time_ns",
+        "data",
+        "name",
+        "source",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        data: Mapping[str, Any] | None = None,
+        source: str = "nexus",
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+    ) -> None:
+        self.name = name
+        self.data: EventData = freeze(data)
+        self.source = source
+        self._cause = (
+            (correlation_id, causation_id) if correlation_id or causation_id else _NO_CAUSE
+        )
+        self._time_ns = time_ns()
+        self._serial = next_serial()
+
+    @property
+    def id(self) -> str:
+        """A UUID version 7: unique, and sorted by time."""
+        try:
+            return self._id
+        except AttributeError:
+            self._id: str = render_id(self._time_ns, self._serial)
+            return self._id
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it was published, in UTC."""
+        return datetime.fromtimestamp(self._time_ns / 1e9, UTC)
+
+    @property
+    def correlation_id(self) -> str:
+        """What all events of one piece of work share; an event that begins one uses its own id."""
+        return self._cause[0] or self.id
+
+    @property
+    def causation_id(self) -> str | None:
+        """The id of the event whose handler published this one."""
+        return self._cause[1]
+
+    def dict(self) -> "dict[str, Any]":
+        """Give the event as JSON-ready data that belongs to the caller."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "data": plain(self.data),
+            "source": self.source,
+            "timestamp": self.timestamp.isoformat(),
+            "correlation_id": self.correlation_id,
+            "causation_id": self.causation_id,
+        }
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Event {self.name} {self.id} from {self.source}>"
+
+
+_allocate = Event.__new__
+
+
+def new_event(
+    name: str,
+    data: Mapping[str, Any] | None,
+    source: str,
+    correlation_id: str | None,
+    causation_id: str | None,
+    max_bytes: int = DEFAULT_LIMIT,
+) -> Event:
+    """Do what `Event(...)` does, for the bus.
+
+    Filling the object from outside, and freezing flat data on the spot, spares the calls of
+    `__init__` and `freeze`: a tenth of all that publishing to one subscription costs.
+
+    Raises:
+        EventDataInvalid: If the data is not a mapping of JSON data.
+        EventTooLarge: If it takes more than `max_bytes` as JSON.
+    """
+    event = _allocate(Event)
+    event.name = name
+    event.source = source
+    cause = (correlation_id, causation_id) if correlation_id or causation_id else _NO_CAUSE
+    event._cause = cause  # noqa: SLF001 - this is a constructor
+    event._time_ns = time_ns()  # noqa: SLF001 - as above
+    event._serial = next_serial()  # noqa: SLF001 - as above
+    if type(data) is dict and len(data) <= SMALL_FIELDS:
+        for key, value in data.items():
+            kind = type(value)
+            if kind is str:
+                if len(value) > SMALL_TEXT:
+                    break
+            elif kind not in ATOMS:
+                break
+            if key not in known_keys:
+                break
+        else:
+            event.data = EventData(data)
+            return event
+    event.data = freeze(data)
+    check_size(name, event.data, max_bytes)
+    learn_keys(event.data)
+    return event
