@@ -1,0 +1,69 @@
+"""The figures of the whole application, for Prometheus."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One number under one set of labels."""
+
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A metric with all its samples at this moment.
+
+    Attributes:
+        name: By Prometheus' conventions; a counter's without `_total`.
+        help: What it means.
+        counter: Whether it only ever grows.
+        samples: The numbers.
+    """
+
+    name: str
+    help: str
+    counter: bool = False
+    samples: Iterable[Sample] = ()
+
+
+FamilySource = Callable[[], Iterable[Family]]
+
+
+class FamilyCollector:
+    """Asks its sources when somebody scrapes, so that nothing is kept twice."""
+
+    def __init__(self, sources: Iterable[FamilySource]) -> None:
+        self._sources = tuple(sources)
+
+    def describe(self) -> "list[Metric]":
+        """Name nothing beforehand; what there is changes with the plugins."""
+        return []
+
+    def collect(self) -> "Iterable[Metric]":
+        """Turn the families into the client library's."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        for source in self._sources:
+            for family in source():
+                samples = list(family.samples)
+                labels = list(samples[0].labels) if samples else []
+                kind = CounterMetricFamily if family.counter else GaugeMetricFamily
+                metric = kind(family.name, family.help, labels=labels)
+                for sample in samples:
+                    metric.add_metric([sample.labels[each] for each in labels], sample.value)
+                yield metric
+
+
+def render(registry: "CollectorRegistry") -> tuple[bytes, str]:
+    """Give the exposition text and its content type."""
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+    return generate_latest(registry), CONTENT_TYPE_LATEST

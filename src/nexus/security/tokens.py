@@ -1,0 +1,97 @@
+"""The tokens that open the management API."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from nexus.data import MISSING, KeyValueStore
+
+NAMESPACE = "nexus.security"
+_KEY = "admin_token"
+_PREFIX = "nexus_"
+
+
+def new_token() -> str:
+    """Make a token of 256 random bits."""
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def _digest(token: str) -> str:
+    # A token has 256 bits of entropy, so there is nothing a slow password hash would protect.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class AdminTokens:
+    """Who may use the management API.
+
+    Three tokens open it: the stored one, of which only the hash is kept; the one that the
+    operator configured (`NEXUS_ADMIN_TOKEN`); and the one of this run, by which the command line
+    on the same machine reaches the application.
+
+    Args:
+        store: Where the hash of the first token is kept.
+        configured: The operator's own token, or None.
+        keep_secret: Told every token that is known in clear, to keep it out of logs.
+    """
+
+    def __init__(
+        self,
+        store: KeyValueStore,
+        configured: str | None = None,
+        keep_secret: Callable[[str], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._configured = configured
+        self._keep_secret = keep_secret or (lambda _token: None)
+        self._digests: set[str] = set()
+        if configured:
+            self._keep_secret(configured)
+
+    async def open(self) -> str | None:
+        """Read the stored token's hash, or make the first token.
+
+        Returns:
+            The new token in clear, to be shown once; None when there was one already, or when
+            the operator configured their own.
+        """
+        if self._configured:
+            self._digests.add(_digest(self._configured))
+        stored: Any = await self._store.get(NAMESPACE, _KEY)
+        if stored is not MISSING:
+            self._digests.add(stored["sha256"])
+            return None
+        if self._configured:
+            return None
+        return await self.renew()
+
+    async def renew(self) -> str:
+        """Make a new stored token, and shut the old stored one out."""
+        old: Any = await self._store.get(NAMESPACE, _KEY)
+        if old is not MISSING:
+            self._digests.discard(old["sha256"])
+        token = self._new_token()
+        record = {"sha256": _digest(token), "created": datetime.now(UTC).isoformat()}
+        await self._store.set(NAMESPACE, _KEY, record)
+        self._digests.add(record["sha256"])
+        return token
+
+    def issue_for_run(self) -> str:
+        """Make a token that is valid until this process ends."""
+        token = self._new_token()
+        self._digests.add(_digest(token))
+        return token
+
+    def _new_token(self) -> str:
+        token = new_token()
+        self._keep_secret(token)
+        return token
+
+    def accepts(self, token: str) -> bool:
+        """Tell whether `token` opens the management API."""
+        digest = _digest(token)
+        # Every digest is compared, each in constant time.
+        matches = [hmac.compare_digest(digest, known) for known in self._digests]
+        return any(matches)

@@ -1,0 +1,104 @@
+"""Which services are live, and whose they are."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from nexus.errors import ServiceAmbiguous, ServiceConflict, ServiceNotFound
+from nexus.services.protocols import fits, members_of
+from nexus.services.reference import ServiceReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One service of one generation.
+
+    Attributes:
+        name: What it is looked up by.
+        service: The object itself.
+        owner: The plugin that offers it.
+        generation: The number of the plugin's generation.
+    """
+
+    name: str
+    service: Any
+    owner: str
+    generation: int
+
+
+class ServiceRegistry:
+    """The live services of an application."""
+
+    def __init__(self) -> None:
+        self._live: dict[str, Offer] = {}
+        # Weak, since the Protocol may be a class of a plugin that is replaced.
+        self._by_protocol: WeakKeyDictionary[type[Any], Offer | None] = WeakKeyDictionary()
+
+    def check(self, offer: Offer) -> None:
+        """Refuse an offer whose name another plugin holds.
+
+        Raises:
+            ServiceConflict: A live service of this name belongs to another plugin.
+        """
+        holder = self._live.get(offer.name)
+        if holder is not None and holder.owner != offer.owner:
+            raise ServiceConflict(name=offer.name, owner=holder.owner, rival=offer.owner)
+
+    def replace(self, old: Iterable[Offer], new: Sequence[Offer]) -> None:
+        """Take `old` away and put `new` in its place, in one step or not at all.
+
+        Raises:
+            ServiceConflict: As `check` does; then nothing has changed.
+        """
+        for offer in new:
+            self.check(offer)
+        for offer in old:
+            if self._live.get(offer.name) is offer:
+                del self._live[offer.name]
+        for offer in new:
+            self._live[offer.name] = offer
+        self._by_protocol.clear()
+
+    def find(self, wanted: str | type[Any]) -> Any:
+        """Give the live service of this name or Protocol, or None.
+
+        Raises:
+            ServiceAmbiguous: More than one live service fits the Protocol.
+            TypeError: `wanted` is a class, but no Protocol.
+        """
+        offer = self._live.get(wanted) if isinstance(wanted, str) else self._fitting(wanted)
+        return None if offer is None else offer.service
+
+    def require(self, wanted: str | type[Any]) -> Any:
+        """Give the live service of this name or Protocol.
+
+        Raises:
+            ServiceNotFound: Nobody offers it.
+            ServiceAmbiguous: More than one live service fits the Protocol.
+        """
+        service = self.find(wanted)
+        if service is None:
+            name = wanted if isinstance(wanted, str) else wanted.__qualname__
+            raise ServiceNotFound(name=name, offered=tuple(self._live))
+        return service
+
+    def reference(self, name: str) -> ServiceReference:
+        """Give a handle that stays valid across swaps of the provider."""
+        return ServiceReference(name, self.find, self.require)
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Give every live offer, sorted by name."""
+        return tuple(self._live[name] for name in sorted(self._live))
+
+    def _fitting(self, protocol: type[Any]) -> Offer | None:
+        if protocol in self._by_protocol:
+            return self._by_protocol[protocol]
+        members = members_of(protocol)
+        found = [offer for offer in self.offers() if fits(offer.service, members)]
+        if len({id(offer.service) for offer in found}) > 1:
+            raise ServiceAmbiguous(
+                protocol=protocol.__qualname__, names=tuple(offer.name for offer in found)
+            )
+        self._by_protocol[protocol] = found[0] if found else None
+        return self._by_protocol[protocol]
