@@ -1,0 +1,259 @@
+"""The class that every plugin inherits from."""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nexus.observability.health import HealthStatus
+from nexus.plugins.binding import bind
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from nexus.events import Event
+    from nexus.plugins.context import PluginContext
+    from nexus.services import ServiceReference
+
+
+class BasePlugin(ABC):
+    """The base of every plugin.
+
+    Only `initialize` has to be written. A plugin that no application has loaded (a unit test makes
+    one with `MyPlugin()`) works by itself: it reads its folder's manifest and `config/` files, and
+    keeps data, events and services in memory.
+
+    Attributes:
+        name: The plugin's name, from its manifest.
+        version: Its version, from its manifest.
+        title: Its name for people.
+        description: What it does, in a sentence.
+        author: Who wrote it.
+        category: Where it belongs in a list of plugins.
+        config: Free for the plugin's own use; the platform neither reads nor fills it.
+        logger: A logger named for the plugin.
+        initialized: Whether `initialize` has succeeded.
+    """
+
+    name: str
+    version: str
+    title: str
+    description: str
+    author: str
+    category: str
+    config: dict[str, Any]
+    logger: logging.Logger
+    initialized: bool
+    _nexus_context: "PluginContext"
+
+    def __init__(self) -> None:
+        self.config = {}
+        self.initialized = False
+        bind(self)
+
+    # What a plugin writes
+
+    @abstractmethod
+    async def initialize(self) -> bool:
+        """Set the plugin up.
+
+        Called once for each generation, before anything of it is live: what it subscribes to,
+        registers and publishes goes live in one step after it has returned.
+
+        Returns:
+            True when the plugin is ready. False, an exception or a timeout is a failed start.
+        """
+
+    async def shutdown(self) -> None:  # noqa: B027 - a plugin without resources has nothing to write
+        """Release what `initialize` acquired.
+
+        Called once the generation has finished the work in hand. The platform is still there:
+        data can be written and events published until this has returned. Tasks made with
+        `create_task` are stopped afterwards by the platform.
+        """
+
+    def get_api_routes(self) -> "list[APIRouter]":
+        """Give the routers to serve under `/plugins/<name>/`.
+
+        Called once for each generation, after `initialize`.
+        """
+        return []
+
+    def get_database_schema(self) -> dict[str, Any]:
+        """Describe what the plugin stores.
+
+        Returns:
+            A dictionary with any of these keys:
+
+            - `collections`: by name, each with `indexes`, a list of
+              `{"field": name, "unique": bool}`;
+            - `initial_data`: `config` gives configuration defaults, just above the manifest's;
+              a declared collection's name gives documents; any other key becomes data, unless
+              data of that key is there already.
+        """
+        return {}
+
+    async def health_check(self) -> HealthStatus:
+        """Say how the plugin does.
+
+        The default reports the plugin's lifecycle and its background tasks, each from what is
+        the case. Call it with `await super().health_check()` and add your own findings.
+        """
+        return self._nexus_context.health(self)
+
+    def get_metrics(self) -> dict[str, float]:
+        """Give the plugin's figures.
+
+        Returns:
+            By name; `uptime` is the time in seconds since this generation went live.
+        """
+        return self._nexus_context.metrics()
+
+    def get_info(self) -> dict[str, Any]:
+        """Give what the plugin says of itself, as JSON-ready data."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "title": self.title,
+            "description": self.description,
+            "author": self.author,
+            "category": self.category,
+            "initialized": self.initialized,
+            **self._nexus_context.info(),
+        }
+
+    # What the platform offers
+
+    async def publish_event(self, name: str, data: Mapping[str, Any] | None = None) -> "Event":
+        """Publish an event.
+
+        Args:
+            name: Dot-separated. A plugin publishes under its own name (`<plugin>.*`) and under
+                the names that its manifest declares in `events.publishes`.
+            data: JSON-like; shared with the handlers, which treat it as read-only.
+
+        Returns:
+            The event, once every live subscription that wants it has it in its mailbox.
+
+        Raises:
+            PermissionDenied: The manifest does not ask for `events.publish`, or for this name.
+            EventNameInvalid: The name is not made of dot-separated segments.
+        """
+        return await self._nexus_context.publish(name, data)
+
+    async def subscribe_to_event(
+        self, pattern: str, handler: Callable[["Event"], Any], **options: Any
+    ) -> None:
+        """Have `handler` called with each event whose name matches.
+
+        Args:
+            pattern: A name, with `*` for one segment and `**` for the rest.
+            handler: Takes the event; `async def` or plain. A plain function runs in a thread.
+            options: `concurrency`, `priority`, `timeout` (seconds), `max_attempts`,
+                `mailbox_size`; see `nexus.events.SubscriptionOptions`.
+
+        Raises:
+            PermissionDenied: The manifest does not ask for `events.subscribe`.
+            EventPatternInvalid: The pattern is malformed.
+        """
+        await self._nexus_context.subscribe(pattern, handler, options)
+
+    async def unsubscribe_from_event(self, pattern: str, handler: Callable[["Event"], Any]) -> bool:
+        """End a subscription; events that wait for it are handled first.
+
+        Returns:
+            Whether there was such a subscription.
+        """
+        return await self._nexus_context.unsubscribe(pattern, handler)
+
+    async def request(
+        self, name: str, data: Mapping[str, Any] | None = None, *, timeout: float = 5.0
+    ) -> Any:
+        """Ask the one provider that subscribes to `name`, and give what its handler returns.
+
+        Args:
+            name: The event's name; the provider's subscription matches it.
+            data: As for `publish_event`.
+            timeout: Seconds to wait for the reply.
+
+        Raises:
+            NoResponder: No live subscription matches.
+            RequestTimeout: The provider did not answer in time.
+            RequestFailed: The provider's handler raised.
+            PermissionDenied: As for `publish_event`.
+        """
+        return await self._nexus_context.request(name, data, timeout)
+
+    def register_service(self, name: str, service: Any) -> None:
+        """Offer an object to other plugins.
+
+        Raises:
+            ServiceConflict: Another live plugin offers this name.
+        """
+        self._nexus_context.register_service(name, service)
+
+    def get_service(self, wanted: str | type[Any]) -> Any:
+        """Give a service by its name or by a `Protocol` class, or None when nobody offers it."""
+        return self._nexus_context.get_service(wanted)
+
+    def require_service(self, wanted: str | type[Any]) -> Any:
+        """Give a service by its name or by a `Protocol` class.
+
+        Raises:
+            ServiceNotFound: Nobody offers it.
+        """
+        return self._nexus_context.require_service(wanted)
+
+    def service_ref(self, name: str) -> "ServiceReference":
+        """Give a handle on a service that stays valid when its provider is swapped."""
+        return self._nexus_context.service_ref(name)
+
+    async def get_config(self, key: str, default: Any = None) -> Any:
+        """Give the value in force of a setting, or `default` when no layer has it."""
+        return await self._nexus_context.get_config(key, default)
+
+    async def set_config(self, key: str, value: Any) -> None:
+        """Store a setting; None takes the stored value away.
+
+        Raises:
+            ConfigValueRefused: The manifest declares the setting, and the value does not fit.
+            ConfigKeyFixed: An environment variable fixes the setting.
+        """
+        await self._nexus_context.set_config(key, value)
+
+    async def get_data(self, key: str, default: Any = None) -> Any:
+        """Give what is stored under `key`, or `default`.
+
+        Raises:
+            PermissionDenied: The manifest does not ask for `database.read`.
+        """
+        return await self._nexus_context.get_data(key, default)
+
+    async def set_data(self, key: str, value: Any) -> None:
+        """Store a JSON value under `key`, private to this plugin.
+
+        Raises:
+            PermissionDenied: The manifest does not ask for `database.write`.
+            NotJson: The value would not come back as it went in.
+        """
+        await self._nexus_context.set_data(key, value)
+
+    async def delete_data(self, key: str) -> bool:
+        """Delete what is stored under `key`.
+
+        Returns:
+            Whether there was anything.
+        """
+        return await self._nexus_context.delete_data(key)
+
+    def create_task(
+        self, coroutine: Coroutine[Any, Any, Any], *, name: str | None = None
+    ) -> "asyncio.Task[Any]":
+        """Run a coroutine in the background.
+
+        It begins when the generation goes live, so `initialize` must not wait for it. The task
+        belongs to this generation: the platform names it, reports its failure in the
+        plugin's health, and cancels it after `shutdown` has returned.
+        """
+        return self._nexus_context.create_task(coroutine, name)

@@ -1,0 +1,371 @@
+"""Brings one plugin to where it should be, and keeps it there."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from nexus.config import PluginConfiguration
+from nexus.errors import NexusError, ReloadFailed
+from nexus.plugins.attempt import Attempt, told
+from nexus.plugins.discovery import DiscoveredPlugin
+from nexus.plugins.generation import Generation
+from nexus.plugins.host import Blueprint
+from nexus.plugins.platform import Platform
+from nexus.plugins.state import PluginState, PluginStatus
+from nexus.plugins.surroundings import Surroundings
+from nexus.plugins.verdict import Verdict
+
+logger = logging.getLogger(__name__)
+
+_RETIREMENT_WORTH_WAITING_FOR = 1.0
+"""Seconds that a reload waits for the old generation's end before it answers."""
+
+
+class PluginController:
+    """Owns one plugin's generations; one task of its own does everything that takes time.
+
+    Args:
+        found: The plugin as it was discovered.
+        configuration: Its configuration, None when its manifest is invalid.
+        platform: What its generations are made with.
+        surroundings: The set of plugins that it is part of.
+
+    Attributes:
+        name: The plugin's name.
+        found: The plugin as it was last discovered.
+        configuration: Its configuration, None when its manifest is invalid.
+        enabled: Whether it should run.
+        told: Whether an operator has said so; otherwise the settings did.
+        gone: Whether its folder has gone.
+        leaving: Whether the live generation is on its way out.
+        live: The generation that serves, None when none does.
+        failure: Why it could not start, until something changes.
+        reload_failure: Why the last reload failed, None when it did not.
+        refused: The configuration by the manifest that a reload could not bring in.
+        status: The state that an operator sees.
+    """
+
+    def __init__(
+        self,
+        found: DiscoveredPlugin,
+        configuration: PluginConfiguration | None,
+        platform: Platform,
+        surroundings: Surroundings,
+    ) -> None:
+        self.name = found.name
+        self.found = found
+        self.configuration = configuration
+        self.enabled = True
+        self.told = True
+        self.gone = False
+        self.leaving = False
+        self.live: Generation | None = None
+        self.failure: str | None = None
+        self.reload_failure: str | None = None
+        self.refused: PluginConfiguration | None = None
+        self.status = PluginStatus(
+            name=found.name,
+            state=PluginState.DISCOVERED,
+            reason="It was found and has not been judged yet.",
+            since=datetime.now(UTC),
+            generation=0,
+        )
+        self._platform = platform
+        self._surroundings = surroundings
+        self._numbers = 0
+        self._attempt: Attempt | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._reloads: list[asyncio.Future[None]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    # Asked from outside
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether there is a generation that needs its dependencies."""
+        return self.live is not None or self._attempt is not None or bool(self._ending)
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether the plugin is where it should be."""
+        return self._settled.is_set()
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._task = asyncio.get_running_loop().create_task(
+            self._work(), name=f"nexus.controller.{self.name}"
+        )
+        self._task.add_done_callback(self._died)
+        self.poke()
+
+    def poke(self) -> None:
+        """Have the plugin judged again."""
+        if self._task is not None and self._task.done():
+            return
+        self._settled.clear()
+        self._wake.set()
+        if self._attempt is not None:
+            self._attempt.nudge()
+
+    async def wait_settled(self) -> None:
+        """Wait until the plugin is where it should be."""
+        await self._settled.wait()
+
+    async def reload(self) -> None:
+        """Replace the running generation by a new one from the files as they are now.
+
+        A plugin that does not run is judged and started anew.
+
+        Raises:
+            ReloadFailed: The new generation could not take over; the old one keeps serving.
+        """
+        if self._task is None or self._task.done():
+            number = self.live.number if self.live else 0
+            raise ReloadFailed(plugin=self.name, generation=number, reason=self.status.reason)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reloads.append(done)
+        self.poke()
+        await done
+
+    async def close(self) -> None:
+        """End the controller's task; the plugin is expected to be stopped."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        if self._ending:
+            await asyncio.wait(self._ending)
+        self._refuse_reloads("It is not managed any longer.")
+
+    def _refuse_reloads(self, reason: str) -> None:
+        for done in self._reloads:
+            if not done.done():
+                self._answer(done, reason)
+        self._reloads.clear()
+
+    # The work
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._serve_reloads()
+            verdict = await self._converge()
+            if not self._wake.is_set() and not verdict.waiting:
+                self._settled.set()
+                self._surroundings.settled(self.name)
+
+    async def _converge(self) -> Verdict:
+        verdict = self._surroundings.verdict(self)
+        if self.live is None and verdict.runs:
+            await self._start()
+        elif self.live is not None and not verdict.runs:
+            await self._stop(self.live, verdict)
+        else:
+            self._show(verdict)
+            return verdict
+        verdict = self._surroundings.verdict(self)
+        if verdict.runs is (self.live is not None):
+            self._show(verdict)
+        else:
+            self._wake.set()
+        return verdict
+
+    async def _start(self) -> None:
+        self._show(Verdict(state=PluginState.STARTING, reason="It is being started."))
+        generation = self._new_generation(self.found, self.configuration)
+        attempt = self._attempt = self._new_attempt(generation)
+        problem = await attempt.run()
+        verdict = self._surroundings.verdict(self)
+        if problem is None and verdict.runs:
+            problem = self._commit(generation, None)
+        self._attempt = None
+        if self.live is generation:
+            await generation.events.release()
+            return
+        if verdict.runs and not attempt.called_off:
+            self.failure = problem
+        await self._end(generation.discard())
+
+    async def _stop(self, generation: Generation, verdict: Verdict) -> None:
+        self.leaving = True
+        reason = f"It finishes the work in hand. {verdict.reason}".strip()
+        self._show(Verdict(state=PluginState.DRAINING, reason=reason))
+        while self._surroundings.has_busy_dependants(self.name):
+            await self._surroundings.changed()
+        generation.withdraw()
+        self.live = None
+        await self._end(generation.retire())
+        if self._ending:  # generations before this one that still had work in hand
+            await asyncio.wait(self._ending)
+        self.leaving = False
+
+    async def _serve_reloads(self) -> None:
+        waiting, self._reloads = self._reloads, []
+        if not waiting:
+            return
+        reason: str | None = "The platform itself failed."
+        try:
+            reason = await self._reload()
+        finally:
+            for done in waiting:
+                if not done.done():
+                    self._answer(done, reason)
+
+    def _answer(self, done: "asyncio.Future[None]", reason: str | None) -> None:
+        if reason is None:
+            done.set_result(None)
+            return
+        number = self.live.number if self.live else 0
+        reason = self._platform.mask(reason)
+        done.set_exception(ReloadFailed(plugin=self.name, generation=number, reason=reason))
+
+    async def _reload(self) -> str | None:
+        """Give why the plugin could not be reloaded, or None when it was."""
+        try:
+            found = await self._surroundings.rediscover(self.found)
+            configuration = await self._surroundings.configure(found)
+        except NexusError as error:
+            return str(error)
+        old = self.live
+        if old is None:
+            self.take_over(found, configuration)
+            return None
+        verdict = self._surroundings.trial(self, found, configuration)
+        problem = await self._swap(old, found, configuration) if verdict.runs else verdict.reason
+        if problem is not None:
+            self.reload_failure, self.refused = problem, configuration
+            logger.error(
+                "A reload failed, and the old generation keeps serving",
+                extra={"plugin": self.name, "reason": problem, "generation": old.number},
+            )
+        return problem
+
+    def take_over(self, found: DiscoveredPlugin, configuration: PluginConfiguration | None) -> None:
+        """Go by what the plugin's files say now."""
+        self.found, self.configuration, self.failure = found, configuration, None
+        self.reload_failure = self.refused = None
+        self._surroundings.replan()
+        self.poke()
+
+    async def _swap(
+        self, old: Generation, found: DiscoveredPlugin, configuration: PluginConfiguration | None
+    ) -> str | None:
+        new = self._new_generation(found, configuration)
+        problem = await self._prepare(new)
+        if problem is None:
+            health = await new.health()
+            if not health.healthy:
+                why = health.message or "its health check says so."
+                problem = f"The new generation is not healthy: {why}"
+        if problem is None:
+            # The world may have changed while it was being prepared.
+            verdict = self._surroundings.trial(self, found, configuration)
+            problem = self._commit(new, old) if verdict.runs else verdict.reason
+        self._attempt = None
+        if problem is not None:
+            await self._end(new.discard())
+            return problem
+        self.take_over(found, configuration)
+        self._show(Verdict(state=PluginState.RUNNING))
+        await new.events.release()
+        await self._end(old.retire(), patience=_RETIREMENT_WORTH_WAITING_FOR)
+        return None
+
+    def _new_generation(
+        self, found: DiscoveredPlugin, configuration: PluginConfiguration | None
+    ) -> Generation:
+        if found.manifest is None or configuration is None:
+            message = f"Plugin {self.name!r} has no manifest to start with."
+            raise RuntimeError(message)
+        for problem in found.problems:
+            logger.warning("Its manifest: %s", problem, extra={"plugin": self.name})
+        if self.configuration is not None:
+            self.configuration.give_initial(configuration)
+        self._numbers += 1
+        blueprint = Blueprint(
+            manifest=found.manifest,
+            folder=found.folder,
+            own_names=found.own_names,
+            number=self._numbers,
+        )
+        return Generation(blueprint, configuration, self._platform)
+
+    async def _prepare(self, generation: Generation) -> str | None:
+        self._attempt = self._new_attempt(generation)
+        return await self._attempt.run()
+
+    def _new_attempt(self, generation: Generation) -> Attempt:
+        return Attempt(
+            generation, self._platform.limits, lambda: self._surroundings.verdict(self).runs
+        )
+
+    def _commit(self, new: Generation, old: Generation | None) -> str | None:
+        try:
+            new.commit(old)
+        except NexusError as error:
+            return told(new, error)
+        self.live = new
+        return None
+
+    async def _end(self, ending: Coroutine[Any, Any, None], patience: float | None = None) -> None:
+        """Have a generation ended by a task that this controller owns."""
+        await asyncio.wait({self._begin_end(ending)}, timeout=patience)
+
+    def _begin_end(self, ending: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(ending, name=f"nexus.end.{self.name}")
+        self._ending.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._ending.discard(task)
+        self._surroundings.notify()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error(
+                "A generation did not end cleanly",
+                extra={"plugin": self.name},
+                exc_info=error,
+            )
+
+    def _died(self, task: "asyncio.Task[None]") -> None:
+        # A defect of the platform itself; it must be seen, and nobody may wait for ever.
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        logger.critical("A controller failed", extra={"plugin": self.name}, exc_info=error)
+        reason = f"The platform itself failed: {type(error).__name__}: {error}"
+        live, self.live, self._attempt = self.live, None, None
+        if live is not None:
+            # Nobody looks after it any more.
+            live.withdraw()
+            self._begin_end(live.retire())
+        self._show(Verdict(state=PluginState.FAILED, reason=reason))
+        self._refuse_reloads(reason)
+        self._settled.set()
+
+    def _show(self, verdict: Verdict) -> None:
+        number = self.live.number if self.live else 0
+        old, reason = self.status, self._platform.mask(self._reason(verdict))
+        if (old.state, old.reason, old.generation) == (verdict.state, reason, number):
+            return
+        same = old.state is verdict.state and number == old.generation
+        self.status = replace(
+            old,
+            state=verdict.state,
+            reason=reason,
+            since=old.since if same else datetime.now(UTC),
+            generation=number,
+        )
+        self._surroundings.report(old, self.status)
+
+    def _reason(self, verdict: Verdict) -> str:
+        if verdict.runs and self.live is not None and self.reload_failure is not None:
+            return (
+                f"Generation {self.live.number} serves on; the last reload failed:"
+                f" {self.reload_failure}"
+            )
+        return verdict.reason

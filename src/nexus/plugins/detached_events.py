@@ -1,0 +1,70 @@
+"""Events of a plugin without an application: handlers run inside the call that publishes."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from nexus.errors import NoResponder
+from nexus.events import Event, SubscriptionOptions, matches
+from nexus.plugins.event_contributions import check_event_name
+
+Handler = Callable[[Event], Any]
+
+
+class DetachedEvents:
+    """Delivers at once and in order, so that a test sees the outcome when the call returns.
+
+    A handler's exception reaches the test, which wants to see it, instead of a dead letter.
+
+    Args:
+        plugin: The plugin's name.
+        declared: Names outside its own that the plugin may publish.
+    """
+
+    def __init__(self, plugin: str, declared: Collection[str]) -> None:
+        self._plugin = plugin
+        self._declared = frozenset(declared)
+        self._handlers: list[tuple[str, Handler, int]] = []
+        self.published: list[Event] = []
+
+    async def publish(self, name: str, data: Mapping[str, Any] | None) -> Event:
+        """Call the handlers of every matching subscription, higher priorities first."""
+        check_event_name(self._plugin, name, self._declared)
+        event = Event(name, data, self._plugin)
+        self.published.append(event)
+        for handler in self._matching(name):
+            await _call(handler, event)
+        return event
+
+    async def subscribe(self, pattern: str, handler: Handler, options: Mapping[str, Any]) -> None:
+        """Remember a handler."""
+        priority = SubscriptionOptions(**options).priority
+        matches(pattern, "checked.now")
+        self._handlers.append((pattern, handler, priority))
+
+    async def unsubscribe(self, pattern: str, handler: Handler) -> bool:
+        """Forget a handler."""
+        before = len(self._handlers)
+        self._handlers = [
+            entry for entry in self._handlers if entry[0] != pattern or entry[1] != handler
+        ]
+        return len(self._handlers) < before
+
+    async def request(self, name: str, data: Mapping[str, Any] | None, timeout: float) -> Any:
+        """Call the first matching handler and give what it returns."""
+        check_event_name(self._plugin, name, self._declared)
+        for handler in self._matching(name):
+            async with asyncio.timeout(timeout):
+                return await _call(handler, Event(name, data, self._plugin))
+        raise NoResponder(name=name)
+
+    def _matching(self, name: str) -> list[Handler]:
+        found = [entry for entry in self._handlers if matches(entry[0], name)]
+        found.sort(key=lambda entry: -entry[2])
+        return [handler for _, handler, _ in found]
+
+
+async def _call(handler: Handler, event: Event) -> Any:
+    result = handler(event)
+    return await result if inspect.isawaitable(result) else result

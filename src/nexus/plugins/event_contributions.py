@@ -1,0 +1,163 @@
+"""The events of one generation."""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from nexus.errors import EventNameInvalid, EventNotDeclared
+from nexus.events import (
+    Event,
+    EventBus,
+    Subscription,
+    SubscriptionOptions,
+    check_name,
+    current_cause,
+)
+from nexus.events.cause import origin
+from nexus.events.size import check_size
+from nexus.observability.request_id import current_request_id
+from nexus.plugins.stage import Stage, StageCell
+
+_PLATFORM_NAMES = ("system.", "plugin.")
+_AS_IT_COMES = SubscriptionOptions()
+_HEARD = (Stage.LIVE, Stage.RETIRED)
+
+
+class EventContributions:
+    """Collects what a generation subscribes to, and publishes in its name.
+
+    What a staged generation publishes is held, and goes out when it goes live or never.
+
+    Args:
+        bus: The application's bus.
+        plugin: The generation's plugin.
+        declared: Names outside its own that the plugin may publish.
+        cell: The generation's stage.
+        variables: The context variables that its handlers run with.
+    """
+
+    def __init__(
+        self,
+        bus: EventBus,
+        plugin: str,
+        declared: Collection[str],
+        cell: StageCell,
+        variables: contextvars.Context,
+    ) -> None:
+        self._bus = bus
+        self._plugin = plugin
+        self._declared = frozenset(declared)
+        self._cell = cell
+        self._variables = variables
+        self._held: deque[Event] = deque()
+        self._is_releasing = False
+        self._leaving: dict[asyncio.Task[int], list[Subscription]] = {}
+        self._handlers: dict[Subscription, Callable[[Event], Any]] = {}
+        self.published = 0
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Give the generation's subscriptions."""
+        return tuple(self._handlers)
+
+    @property
+    def undrained(self) -> tuple[Subscription, ...]:
+        """Give the subscriptions, and those that have been ended and still have work in hand."""
+        return (*self._handlers, *(each for ended in self._leaving.values() for each in ended))
+
+    async def publish(self, name: str, data: Mapping[str, Any] | None) -> Event:
+        """Publish an event, or hold it until the generation goes live.
+
+        Raises:
+            EventNotDeclared: The name is neither under the plugin's own nor declared.
+            EventTooLarge: The data takes more than `events.max_event_bytes`.
+        """
+        check_event_name(self._plugin, name, self._declared)
+        self.published += 1
+        request_id = current_request_id.get() if current_cause() is None else None
+        stage = self._cell.stage
+        if stage in _HEARD and not self._is_releasing:
+            return await self._bus.publish(
+                name, data, source=self._plugin, correlation_id=request_id
+            )
+        event = Event(check_name(name), data, self._plugin, request_id)
+        check_size(name, event.data, self._bus.settings.max_event_bytes)
+        if stage is not Stage.DISCARDED:
+            self._held.append(event)
+        return event
+
+    async def release(self) -> None:
+        """Send out what was held, in order; what is published meanwhile comes after it."""
+        self._is_releasing = True
+        try:
+            while self._held:
+                await self._bus.deliver(self._held.popleft())
+        finally:
+            self._is_releasing = False
+
+    async def subscribe(
+        self, pattern: str, handler: Callable[[Event], Any], options: Mapping[str, Any]
+    ) -> None:
+        """Subscribe a handler; live at once when the generation is."""
+        subscription = self._bus.subscription(
+            pattern,
+            handler,
+            owner=self._plugin,
+            options=SubscriptionOptions(**options) if options else _AS_IT_COMES,
+            context=self._variables,
+        )
+        self._handlers[subscription] = handler
+        if self._cell.stage is Stage.LIVE:
+            self._bus.attach([subscription])
+
+    async def unsubscribe(self, pattern: str, handler: Callable[[Event], Any]) -> bool:
+        """End the subscriptions of this pattern and handler."""
+        ended = [
+            subscription
+            for subscription, known in self._handlers.items()
+            if subscription.pattern == pattern and known == handler
+        ]
+        for subscription in ended:
+            del self._handlers[subscription]
+        if ended and self._cell.stage is Stage.LIVE:
+            self._bus.detach(ended)
+            ending = self._bus.drain(ended, self._bus.settings.handler_timeout)
+            if any(_is_in_hand(subscription) for subscription in ended):
+                # Its own handler asks: waiting here would be waiting for itself.
+                # An empty context: the task is the platform's, and outlives the handler's.
+                task = asyncio.get_running_loop().create_task(
+                    ending,
+                    name=f"nexus.unsubscribe.{self._plugin}",
+                    context=contextvars.Context(),
+                )
+                self._leaving[task] = ended
+                task.add_done_callback(self._leaving.pop)
+            else:
+                await ending
+        return bool(ended)
+
+    async def request(self, name: str, data: Mapping[str, Any] | None, timeout: float) -> Any:
+        """Ask one provider and give its reply; goes out at once, staged or not."""
+        check_event_name(self._plugin, name, self._declared)
+        return await self._bus.request(name, data, source=self._plugin, timeout=timeout)
+
+
+def _is_in_hand(subscription: Subscription) -> bool:
+    return any(worker is origin.get() for worker in subscription.mailbox.workers)
+
+
+def check_event_name(plugin: str, name: str, declared: Collection[str]) -> None:
+    """Refuse a name that is neither under the plugin's own nor declared by it.
+
+    Raises:
+        EventNameInvalid: It is no event name at all.
+        EventNotDeclared: Naming the line to add to the manifest.
+    """
+    if not isinstance(name, str):
+        raise EventNameInvalid(name=name)
+    if name.startswith(plugin + "."):
+        return
+    if name not in declared or name.startswith(_PLATFORM_NAMES):
+        raise EventNotDeclared(plugin=plugin, event=name)

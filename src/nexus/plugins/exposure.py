@@ -1,0 +1,57 @@
+"""How a generation's routes reach the world; the web package implements it."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class Exposure(Protocol):
+    """Stages, shows and takes away the routes of generations."""
+
+    async def stage(
+        self, name: str, generation: int, routers: Sequence[Any], *, owner: object
+    ) -> Any:
+        """Build what will serve the routers, and start their lifespans; nothing is live yet.
+
+        Raises:
+            InvalidRouter: A router is no router.
+            RouteOutsidePrefix: A route would leave the plugin's prefix.
+        """
+
+    def commit(self, mount: Any) -> None:
+        """Put the mount in the place of its predecessor, in one step."""
+
+    def withdraw(self, mount: Any) -> None:
+        """Take the mount away, if it is still the live one."""
+
+    async def drain(self, mount: Any, timeout: float) -> int:
+        """Wait for the requests in hand, then cut off the rest.
+
+        Returns:
+            How many were cut off.
+        """
+
+    async def close(self, mount: Any) -> None:
+        """End the lifespans, and let go of the routes."""
+
+
+class NoExposure:
+    """Shows nothing: for an application without a web front."""
+
+    async def stage(
+        self, name: str, generation: int, routers: Sequence[Any], *, owner: object
+    ) -> Any:
+        """Accept anything."""
+
+    def commit(self, mount: Any) -> None:
+        """Show nothing."""
+
+    def withdraw(self, mount: Any) -> None:
+        """Take nothing away."""
+
+    async def drain(self, mount: Any, timeout: float) -> int:
+        """Have nothing to wait for."""
+        del mount, timeout
+        return 0
+
+    async def close(self, mount: Any) -> None:
+        """Have nothing to end."""

@@ -1,0 +1,131 @@
+"""The figures of plugins, events, the event loop and the database, as metric families."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from nexus.data import SqliteDatabase
+from nexus.events import EventBus
+from nexus.observability.metrics import Family, Sample
+from nexus.plugins.manager import PluginManager
+from nexus.plugins.state import PluginState
+from nexus.plugins.watchdog import Watchdog
+
+_BY_SUBSCRIPTION: tuple[tuple[str, str, str, bool], ...] = (
+    ("depth", "nexus_events_waiting", "Events that wait in a mailbox.", False),
+    ("in_hand", "nexus_events_in_hand", "Events that are being handled.", False),
+    ("delivered", "nexus_events_handled", "Events handled.", True),
+    ("failed", "nexus_events_failed", "Attempts that failed.", True),
+    ("retried", "nexus_events_retried", "Attempts that were repetitions.", True),
+    ("timed_out", "nexus_events_timed_out", "Attempts that took too long.", True),
+    ("dead_lettered", "nexus_events_dead_lettered", "Events that were set aside.", True),
+)
+
+_OF_DATABASE: tuple[tuple[str, str, str, bool], ...] = (
+    ("queued_writes", "nexus_database_queued_writes", "Writes that wait.", False),
+    ("queued_reads", "nexus_database_queued_reads", "Reads that wait.", False),
+    ("file_bytes", "nexus_database_file_bytes", "Size of the database file.", False),
+    ("wal_bytes", "nexus_database_wal_bytes", "Size of the write-ahead log.", False),
+    ("commits", "nexus_database_commits", "Transactions committed.", True),
+    ("writes", "nexus_database_writes", "Writes done.", True),
+    ("failed_writes", "nexus_database_failed_writes", "Writes that failed.", True),
+)
+
+
+def plugin_figures(manager: PluginManager) -> Callable[[], Iterator[Family]]:
+    """Make a source of the plugins' states, generations and background tasks."""
+
+    def families() -> Iterator[Family]:
+        controllers = manager.controllers()
+        states = Counter(each.status.state for each in controllers)
+        yield Family(
+            name="nexus_plugins",
+            help="Plugins by state.",
+            samples=[
+                Sample(value=states.get(state, 0), labels={"state": state}) for state in PluginState
+            ],
+        )
+        yield Family(
+            name="nexus_plugin_running",
+            help="1 while the plugin runs, 0 while it does not.",
+            samples=[
+                Sample(value=float(each.live is not None), labels={"plugin": each.name})
+                for each in controllers
+            ],
+        )
+        yield Family(
+            name="nexus_plugin_generation",
+            help="The number of the generation that serves.",
+            samples=[
+                Sample(value=each.status.generation, labels={"plugin": each.name})
+                for each in controllers
+            ],
+        )
+        live = [each.live for each in controllers if each.live is not None]
+        yield Family(
+            name="nexus_plugin_background_tasks",
+            help="Background tasks that a plugin has running.",
+            samples=[
+                Sample(value=len(each.tasks), labels={"plugin": each.plugin}) for each in live
+            ],
+        )
+
+    return families
+
+
+def event_figures(bus: EventBus) -> Callable[[], Iterator[Family]]:
+    """Make a source of the bus's and its subscriptions' figures."""
+
+    def families() -> Iterator[Family]:
+        figures = bus.figures()
+        yield Family(
+            name="nexus_events_published",
+            help="Events published.",
+            counter=True,
+            samples=[Sample(value=figures.published)],
+        )
+        yield Family(
+            name="nexus_events_dead_letters",
+            help="Dead letters that are kept.",
+            samples=[Sample(value=figures.dead_letters)],
+        )
+        for attribute, name, help_, counter in _BY_SUBSCRIPTION:
+            # One pattern may have several handlers; their figures are one series.
+            sums: Counter[tuple[str, str]] = Counter()
+            for each in figures.subscriptions:
+                sums[each.owner, each.pattern] += getattr(each, attribute)
+            samples = [
+                Sample(value=value, labels={"plugin": owner, "subscription": pattern})
+                for (owner, pattern), value in sums.items()
+            ]
+            yield Family(name=name, help=help_, counter=counter, samples=samples)
+
+    return families
+
+
+def loop_figures(watchdog: Watchdog) -> Callable[[], Iterator[Family]]:
+    """Make a source of the blocks of the event loop that were noticed."""
+
+    def families() -> Iterator[Family]:
+        yield Family(
+            name="nexus_event_loop_blocks",
+            help="Times that a plugin's code blocked the event loop for long.",
+            counter=True,
+            samples=[
+                Sample(value=count, labels={"plugin": plugin})
+                for plugin, count in sorted(watchdog.blocks.items())
+            ],
+        )
+
+    return families
+
+
+def database_figures(database: SqliteDatabase) -> Callable[[], Iterator[Family]]:
+    """Make a source of the database's figures."""
+
+    def families() -> Iterator[Family]:
+        figures = database.figures()
+        for attribute, name, help_, counter in _OF_DATABASE:
+            value = getattr(figures, attribute)
+            yield Family(name=name, help=help_, counter=counter, samples=[Sample(value=value)])
+
+    return families

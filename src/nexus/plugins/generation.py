@@ -1,0 +1,221 @@
+"""One life of a plugin, and everything that it contributes."""
+
+import asyncio
+import contextvars
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from nexus.config import PluginConfiguration
+from nexus.errors import NexusError
+from nexus.observability.health import HealthStatus
+from nexus.plugins.context import PluginContext
+from nexus.plugins.current import current_owner
+from nexus.plugins.event_contributions import EventContributions
+from nexus.plugins.host import Blueprint, HostedPlugin
+from nexus.plugins.identity import Identity
+from nexus.plugins.platform import Platform
+from nexus.plugins.plugin_data import PluginData
+from nexus.plugins.plugin_settings import PluginSettings
+from nexus.plugins.plugin_trace import plugin_part
+from nexus.plugins.presentable import presentable
+from nexus.plugins.seeding import seed
+from nexus.plugins.service_contributions import ServiceContributions
+from nexus.plugins.stage import Stage, StageCell
+from nexus.plugins.tasks import PluginTasks
+from nexus.security.permissions import PermissionSet
+
+logger = logging.getLogger(__name__)
+
+
+class Generation:
+    """Routes, subscriptions, services and tasks of one life of a plugin.
+
+    `prepare` collects them, `commit` makes them live in one step, `withdraw` takes them back in
+    one step, and `retire` or `discard` end everything that the generation owns.
+
+    Args:
+        blueprint: What to bring to life.
+        configuration: Its view of the plugin's configuration.
+        platform: What it is made with.
+
+    Attributes:
+        step: What `prepare` is doing, in words.
+    """
+
+    def __init__(
+        self, blueprint: Blueprint, configuration: PluginConfiguration, platform: Platform
+    ) -> None:
+        manifest = blueprint.manifest
+        self.blueprint = blueprint
+        self.plugin = manifest.name
+        self.number = blueprint.number
+        self.configuration = configuration
+        self.tasks = PluginTasks(self.plugin)
+        self._platform = platform
+        self._cell = StageCell()
+        self._variables: contextvars.Context = platform.variables.copy()
+        self._variables.run(current_owner.set, self)
+        self._hosted: HostedPlugin | None = None
+        self._has_begun = False
+        self.step = "the queue"
+        self._mount: Any = None
+        self._live_since: float | None = None
+        self._committed_at: datetime | None = None
+        self.services = ServiceContributions(
+            platform.services, self.plugin, self.number, self._cell
+        )
+        self.events = EventContributions(
+            platform.bus, self.plugin, manifest.events.publishes, self._cell, self._variables
+        )
+        self._context = PluginContext(
+            identity=Identity.of(manifest),
+            permissions=PermissionSet(self.plugin, manifest.permissions),
+            events=self.events,
+            services=self.services,
+            settings=PluginSettings(
+                configuration, self.plugin, self._cell, platform.settings_changed
+            ),
+            data=PluginData(platform.store, self.plugin, self._cell),
+            tasks=self.tasks,
+            vitals=self,
+        )
+
+    @property
+    def hosted(self) -> HostedPlugin:
+        """Give the plugin's side of the generation; there is one once `prepare` has loaded it."""
+        if self._hosted is None:
+            message = f"Generation {self.number} of plugin {self.plugin!r} is not loaded."
+            raise RuntimeError(message)
+        return self._hosted
+
+    @property
+    def mount(self) -> Any:
+        """Give what serves the generation's routes."""
+        return self._mount
+
+    async def prepare(self) -> None:
+        """Load the code, initialize the plugin, and build its routes; nothing is live yet.
+
+        Raises:
+            NexusError: Whatever the plugin's code did wrong, in words.
+        """
+        platform = self._platform
+        self.step = "the import of its code"
+        self._hosted = await platform.host.load(self.blueprint, self._context, self._variables)
+        self.step = "get_database_schema()"
+        schema = await self._hosted.schema()
+        await seed(self.plugin, schema, self.configuration, platform.store)
+        self.step = "initialize()"
+        self._has_begun = True
+        await self._hosted.initialize(platform.limits.start)
+        self.step = "get_api_routes()"
+        routers = await self._hosted.routers()
+        self.step = "the lifespans of its routers"
+        self._mount = await platform.exposure.stage(self.plugin, self.number, routers, owner=self)
+
+    def commit(self, predecessor: "Generation | None") -> None:
+        """Make everything live and take everything of the predecessor away, in one step.
+
+        Nothing is awaited, so that no request, event or look-up sees half of it.
+
+        Raises:
+            ServiceConflict: Another plugin offers a service of the same name; nothing has changed.
+        """
+        platform = self._platform
+        old_offers = predecessor.services.offers if predecessor else ()
+        old_subscriptions = predecessor.events.subscriptions if predecessor else ()
+        platform.services.replace(old_offers, self.services.offers)
+        platform.bus.replace(old_subscriptions, self.events.subscriptions)
+        platform.exposure.commit(self._mount)
+        self._cell.stage = Stage.LIVE
+        self.tasks.go_live()
+        self._live_since = time.monotonic()
+        self._committed_at = datetime.now(UTC)
+        if predecessor is not None:
+            predecessor._cell.stage = Stage.RETIRED  # noqa: SLF001 - one step over two generations
+
+    def withdraw(self) -> None:
+        """Take everything of this generation away, in one step and without a successor."""
+        platform = self._platform
+        platform.exposure.withdraw(self._mount)
+        platform.bus.detach(self.events.subscriptions)
+        platform.services.replace(self.services.offers, ())
+        self._cell.stage = Stage.RETIRED
+
+    async def retire(self) -> None:
+        """Finish the work in hand, shut the plugin down, and end what the generation owns.
+
+        To be called after `withdraw`, or after the successor's `commit`.
+        """
+        limit = self._platform.drain.left()
+        cut, dropped = await asyncio.gather(
+            self._platform.exposure.drain(self._mount, limit),
+            self._platform.bus.drain(self.events.undrained, limit),
+        )
+        if cut or dropped:
+            logger.warning(
+                "The drain limit ended work in hand",
+                extra={"plugin": self.plugin, "requests": cut, "events": dropped},
+            )
+        await self._end()
+
+    async def discard(self) -> None:
+        """Throw a staged generation away; what its shutdown publishes and writes is dropped."""
+        self._cell.stage = Stage.DISCARDED
+        await self._end()
+
+    async def _end(self) -> None:
+        limits = self._platform.limits
+        if self._hosted is not None and self._has_begun:
+            try:
+                await self._hosted.shutdown(limits.shutdown)
+            except NexusError as error:
+                logger.error(  # noqa: TRY400 - the cause is logged, not the wrapper
+                    "Shutdown failed",
+                    extra={"plugin": self.plugin, "reason": str(error)},
+                    exc_info=error.__cause__ and (plugin_part(error.__cause__) or error.__cause__),
+                )
+        await self.tasks.cancel_all(limits.shutdown)
+        self._context.close()
+        if self._mount is not None:
+            await self._platform.exposure.close(self._mount)
+        if self._hosted is not None:
+            await self._hosted.close()
+            self._hosted = None
+
+    async def health(self) -> HealthStatus:
+        """Run the plugin's health check; secrets in its findings are masked."""
+        if self._hosted is None:
+            return HealthStatus(healthy=False, message="This generation has ended.")
+        found = await self._hosted.health(self._platform.limits.health)
+        mask = self._platform.mask
+        found.message = mask(found.message)
+        found.components = presentable(found.components, mask)
+        return found
+
+    # What the context shows of it
+
+    def is_up(self, *, initialized: bool) -> bool:
+        """Tell whether `initialize` has succeeded, which the host notes on the plugin."""
+        return initialized
+
+    def info(self) -> dict[str, Any]:
+        """Give facts about the generation as JSON-ready data."""
+        return {
+            "generation": self.number,
+            "stage": self._cell.stage.name.lower(),
+            "running_since": self._committed_at.isoformat() if self._committed_at else None,
+            "services": [offer.name for offer in self.services.offers],
+            "subscriptions": [each.pattern for each in self.events.subscriptions],
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """Give figures by name; `uptime` is in seconds since the generation went live."""
+        uptime = 0.0 if self._live_since is None else time.monotonic() - self._live_since
+        return {
+            "uptime": uptime,
+            "background_tasks": float(len(self.tasks)),
+            "events_published": float(self.events.published),
+        }

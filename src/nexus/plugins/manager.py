@@ -1,0 +1,377 @@
+"""The set of plugins of one application: what should run, and what does."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nexus.config import PluginConfiguration
+from nexus.errors import PluginNotFound
+from nexus.plugins.controller import PluginController
+from nexus.plugins.discovery import DiscoveredPlugin, discover, read_plugin
+from nexus.plugins.plan import Plan, make_plan
+from nexus.plugins.platform import Platform
+from nexus.plugins.state import PluginState, PluginStatus
+from nexus.plugins.verdict import RUN, Verdict, why_disabled
+
+logger = logging.getLogger(__name__)
+
+NAMESPACE = "nexus.plugins"
+_ON_ITS_WAY = frozenset({PluginState.DISCOVERED, PluginState.STARTING})
+
+
+class PluginManager:
+    """Judges all plugins together, and keeps one controller for each.
+
+    Args:
+        platform: What generations are made with.
+        paths: The folders that hold plugins.
+        configure: Makes and loads the configuration of a plugin.
+        enabled_unless_told: Tells whether a plugin that no operator has judged is enabled.
+        on_change: Told every change of state, as (old, new).
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        paths: Sequence[Path],
+        configure: Callable[[DiscoveredPlugin], Awaitable[PluginConfiguration | None]],
+        enabled_unless_told: Callable[[str], bool],
+        on_change: Callable[[PluginStatus, PluginStatus], None],
+    ) -> None:
+        self._platform = platform
+        self._paths = tuple(paths)
+        self._configure = configure
+        self._enabled_unless_told = enabled_unless_told
+        self._on_change = on_change
+        self._controllers: dict[str, PluginController] = {}
+        self._dependants: dict[str, set[str]] = {}
+        self._plan: Plan | None = None
+        self._change = asyncio.Event()
+        self._stopping = False
+        self._scanning = asyncio.Lock()
+
+    # What the application asks
+
+    async def start(self) -> None:
+        """Find the plugins and set their controllers to work; does not wait for them."""
+        # What a run before this one has left is for reading only.
+        self._controllers.clear()
+        self._plan = None
+        self._stopping = False
+        await self.rescan()
+
+    async def settle(self) -> None:
+        """Wait until every plugin is where it should be."""
+        for controller in tuple(self._controllers.values()):
+            await controller.wait_settled()
+
+    async def stop(self) -> None:
+        """Stop every plugin, dependants before what they depend on."""
+        self._stopping = True
+        async with self._scanning:  # a scan under way would add plugins behind our back
+            for controller in self._controllers.values():
+                controller.poke()
+            await self.settle()
+            for controller in self._controllers.values():
+                await controller.close()
+
+    # What operators ask
+
+    def names(self) -> tuple[str, ...]:
+        """Give the names of all plugins, sorted."""
+        return tuple(sorted(self._controllers))
+
+    def controller(self, name: str) -> PluginController:
+        """Give the controller of one plugin.
+
+        Raises:
+            PluginNotFound: There is no such plugin.
+        """
+        try:
+            return self._controllers[name]
+        except KeyError:
+            raise PluginNotFound(name=name, known=tuple(self._controllers)) from None
+
+    def controllers(self) -> tuple[PluginController, ...]:
+        """Give all controllers, sorted by name."""
+        return tuple(self._controllers[name] for name in self.names())
+
+    def status(self, name: str) -> PluginStatus | None:
+        """Give the state of one plugin, None when there is no such plugin."""
+        controller = self._controllers.get(name)
+        return None if controller is None else controller.status
+
+    async def enable(self, name: str) -> PluginStatus:
+        """Have a plugin run from now on, and give the state that it came to."""
+        return await self._set_enabled(name, enabled=True)
+
+    async def disable(self, name: str) -> PluginStatus:
+        """Have a plugin not run from now on, and give the state that it came to."""
+        return await self._set_enabled(name, enabled=False)
+
+    async def reload(self, name: str) -> PluginStatus:
+        """Replace a plugin by what its files say now, and give the state that it came to.
+
+        Raises:
+            PluginNotFound: There is no such plugin, in its folder neither.
+            ReloadFailed: The new generation could not take over; the old one keeps serving.
+        """
+        controller = await self._find(name)
+        await controller.reload()
+        await controller.wait_settled()
+        return controller.status
+
+    async def rescan(self) -> tuple[str, ...]:
+        """Look for plugins that have come, and for ones whose folder has gone.
+
+        Returns:
+            The names of the new ones.
+        """
+        async with self._scanning:
+            if self._stopping:
+                return ()
+            found = await asyncio.to_thread(discover, self._paths)
+            wishes: dict[str, Any] = await self._platform.store.items(NAMESPACE)
+            new = [plugin for plugin in found if plugin.name not in self._controllers]
+            # At once: the stored settings of all are then read together.
+            made = await asyncio.gather(
+                *(self._make(plugin, wishes.get(plugin.name)) for plugin in new)
+            )
+            gone = self._gone(found)
+            await self._refresh(found)
+            self._controllers.update((controller.name, controller) for controller in made)
+            self.replan()
+            for controller in made:
+                controller.start()
+            for name in gone:
+                await self._drop(name)
+            return tuple(controller.name for controller in made)
+
+    async def settings_changed(self, name: str) -> PluginStatus:
+        """Judge a plugin anew after its settings have changed, and wait for the outcome."""
+        controller = self.controller(name)
+        controller.failure = None
+        controller.poke()
+        await controller.wait_settled()
+        return controller.status
+
+    def recheck(self, name: str) -> None:
+        """Judge a plugin anew without waiting for the outcome."""
+        controller = self._controllers.get(name)
+        if controller is not None:
+            controller.poke()
+
+    # What the controllers ask
+
+    def verdict(self, controller: PluginController) -> Verdict:
+        """Say what should be the case with a plugin."""
+        plan = self._current_plan()
+        verdict = self._judge(controller, controller.found, controller.configuration, plan)
+        if verdict.runs and controller.failure is not None:
+            return Verdict(state=PluginState.FAILED, reason=controller.failure)
+        return verdict
+
+    def trial(
+        self,
+        controller: PluginController,
+        found: DiscoveredPlugin,
+        configuration: PluginConfiguration | None,
+    ) -> Verdict:
+        """Say what would be the case with a plugin if its files said this; changes nothing."""
+        return self._judge(controller, found, configuration, self._make_plan(found))
+
+    def has_busy_dependants(self, name: str) -> bool:
+        """Tell whether a plugin that needs this one runs, starts or ends."""
+        self._current_plan()
+        return any(self._controllers[each].busy for each in self._dependants.get(name, ()))
+
+    async def changed(self) -> None:
+        """Wait until some plugin has changed."""
+        await self._change.wait()
+
+    def notify(self) -> None:
+        """Wake whoever waits for a change."""
+        self._change.set()
+        self._change = asyncio.Event()
+
+    def report(self, old: PluginStatus, new: PluginStatus) -> None:
+        """Take note of a change of state, and have those judged again that it concerns."""
+        self.notify()
+        if old.state is not new.state or old.reason != new.reason:
+            self._current_plan()
+            for name in self._dependants.get(new.name, ()):
+                self._controllers[name].poke()
+        self._on_change(old, new)
+
+    def settled(self, name: str) -> None:
+        """Have those judged again that wait for a plugin to be where it should be."""
+        for each in self._dependants.get(name, ()):
+            if not self._controllers[each].settled:
+                self._controllers[each].poke()
+
+    def replan(self) -> None:
+        """Judge the set of plugins anew, and have everybody judged again whom it concerns."""
+        before = self._plan
+        self._plan = None
+        after = self._current_plan()
+        if before is None:
+            return
+        for name, controller in self._controllers.items():
+            same_reason = before.blocked.get(name) == after.blocked.get(name)
+            if not same_reason or before.needs.get(name) != after.needs.get(name):
+                controller.poke()
+
+    async def rediscover(self, found: DiscoveredPlugin) -> DiscoveredPlugin:
+        """Read a plugin's folder again; it may have moved, or have a double no longer."""
+        if found.is_double or not os.path.isdir(found.folder):  # noqa: PTH112 - raises nothing
+            everything = await asyncio.to_thread(discover, self._paths)
+            found = next((each for each in everything if each.name == found.name), found)
+            if found.is_double:
+                return found
+        return await asyncio.to_thread(
+            read_plugin, found.folder, found.origin, found.own_names, found.name
+        )
+
+    async def configure(self, found: DiscoveredPlugin) -> PluginConfiguration | None:
+        """Make the configuration for a manifest; None when there is no manifest."""
+        return await self._configure(found)
+
+    # Inside
+
+    def _judge(
+        self,
+        controller: PluginController,
+        found: DiscoveredPlugin,
+        configuration: PluginConfiguration | None,
+        plan: Plan,
+    ) -> Verdict:
+        if self._stopping:
+            return Verdict(state=PluginState.STOPPED, reason="The application is stopping.")
+        if controller.gone:
+            return Verdict(state=PluginState.STOPPED, reason="Its folder has gone.")
+        rest = _resting(controller, found, configuration, plan)
+        if rest is not None:
+            return rest
+        for need in plan.needs.get(controller.name, ()):
+            provider = self._controllers[need]
+            if provider.live is None or provider.leaving:
+                return _blocked_by(provider)
+        return RUN
+
+    def _current_plan(self) -> Plan:
+        if self._plan is None:
+            self._plan = self._make_plan()
+            # Not from the plan: a dependant that it blocks may be running still.
+            self._dependants = {}
+            for name, controller in self._controllers.items():
+                manifest = controller.found.manifest
+                for need in () if manifest is None else manifest.dependencies:
+                    self._dependants.setdefault(need.name, set()).add(name)
+        return self._plan
+
+    def _make_plan(self, instead: DiscoveredPlugin | None = None) -> Plan:
+        """Judge all plugins together, one of them as it might be instead of as it is."""
+        everybody = {name: each.found for name, each in self._controllers.items()}
+        if instead is not None:
+            everybody[instead.name] = instead
+        return make_plan(
+            {
+                name: found.manifest
+                for name, found in everybody.items()
+                if found.manifest is not None
+            },
+            invalid=[name for name, found in everybody.items() if found.manifest is None],
+            disabled=[name for name, each in self._controllers.items() if not each.enabled],
+        )
+
+    def _gone(self, found: Sequence[DiscoveredPlugin]) -> set[str]:
+        """Give the plugins that are not there any longer, as far as the folders can be read."""
+        broken = {plugin.folder for plugin in found if plugin.manifest is None}
+        return {
+            name
+            for name in self._controllers.keys() - {plugin.name for plugin in found}
+            if broken.isdisjoint(self._controllers[name].found.folder.parents)
+        }
+
+    async def _refresh(self, found: Sequence[DiscoveredPlugin]) -> None:
+        """Have plugins that do not run go by what their files say now."""
+        for plugin in found:
+            controller = self._controllers.get(plugin.name)
+            if controller is None or controller.busy or controller.found == plugin:
+                continue
+            configuration = await self._configure(plugin)
+            if not controller.busy:
+                controller.take_over(plugin, configuration)
+
+    async def _set_enabled(self, name: str, *, enabled: bool) -> PluginStatus:
+        controller = await self._find(name)
+        await self._platform.store.set(NAMESPACE, name, {"enabled": enabled})
+        controller.enabled, controller.told = enabled, True
+        controller.failure = None
+        self.replan()
+        controller.poke()
+        await controller.wait_settled()
+        return controller.status
+
+    async def _find(self, name: str) -> PluginController:
+        if name not in self._controllers:
+            await self.rescan()
+        return self.controller(name)
+
+    async def _make(self, found: DiscoveredPlugin, wish: Any) -> PluginController:
+        configuration = await self._configure(found)
+        controller = PluginController(found, configuration, self._platform, self)
+        controller.told = isinstance(wish, Mapping) and wish.get("enabled") is not None
+        controller.enabled = (
+            bool(wish["enabled"]) if controller.told else self._enabled_unless_told(found.name)
+        )
+        return controller
+
+    async def _drop(self, name: str) -> None:
+        controller = self._controllers[name]
+        if controller.live is not None:
+            logger.warning(
+                "The folder of a running plugin has gone; it runs on until it is disabled",
+                extra={"plugin": name, "folder": str(controller.found.folder)},
+            )
+            return
+        # It may be starting: that is called off and unwound like any other.
+        controller.gone = True
+        controller.poke()
+        await controller.wait_settled()
+        await controller.close()
+        del self._controllers[name]
+        self.replan()
+
+
+def _resting(
+    controller: PluginController,
+    found: DiscoveredPlugin,
+    configuration: PluginConfiguration | None,
+    plan: Plan,
+) -> Verdict | None:
+    """Give where a plugin rests by its own doing or an operator's; None when it may run."""
+    if found.manifest is None or configuration is None:
+        problems = "; ".join(str(problem) for problem in found.errors)
+        return Verdict(state=PluginState.INVALID, reason=f"Its manifest is invalid: {problems}.")
+    if not controller.enabled:
+        told = why_disabled(controller.name, told=controller.told)
+        return Verdict(state=PluginState.DISABLED, reason=told)
+    reason = plan.blocked.get(controller.name)
+    if reason is None:
+        reason = " ".join(each.message for each in configuration.problems() if each.blocking)
+    return Verdict(state=PluginState.BLOCKED, reason=reason) if reason else None
+
+
+def _blocked_by(provider: PluginController) -> Verdict:
+    status = provider.status
+    waiting = status.state in _ON_ITS_WAY or not provider.settled
+    if status.state is PluginState.RUNNING or waiting:
+        reason = f"It waits for the plugin {status.name!r}, which is {status.state}."
+    else:
+        reason = f"It needs the plugin {status.name!r}, which is {status.state}: {status.reason}"
+    return Verdict(state=PluginState.BLOCKED, reason=reason, waiting=waiting)

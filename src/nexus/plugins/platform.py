@@ -1,0 +1,59 @@
+"""The parts of the platform that a generation is made with."""
+
+import contextvars
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from nexus.config import ConfigChange
+from nexus.data import KeyValueStore
+from nexus.events import EventBus
+from nexus.plugins.drain_budget import DrainBudget
+from nexus.plugins.exposure import Exposure
+from nexus.plugins.host import Host
+from nexus.services import ServiceRegistry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long things may take, in seconds.
+
+    Attributes:
+        slow_start: A start that takes longer is reported.
+        start: A start that takes longer is given up.
+        health: A health check that takes longer is unhealthy.
+        shutdown: `shutdown()` may take this long.
+    """
+
+    slow_start: float = 10.0
+    start: float = 60.0
+    health: float = 5.0
+    shutdown: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """What every generation shares.
+
+    Attributes:
+        host: Loads the code.
+        bus: Carries the events.
+        services: Holds the live services.
+        store: Keeps data and stored settings.
+        exposure: Shows the routes.
+        limits: How long things may take.
+        drain: How long what is in hand at a swap or stop may take to finish.
+        variables: The context variables that plugin code starts from.
+        settings_changed: Told (plugin, changes) after a plugin changed its own settings.
+        mask: Takes secrets out of a text.
+    """
+
+    host: Host
+    bus: EventBus
+    services: ServiceRegistry
+    store: KeyValueStore
+    exposure: Exposure
+    limits: Limits
+    drain: DrainBudget
+    variables: contextvars.Context
+    settings_changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]]
+    mask: Callable[[str], str] = str

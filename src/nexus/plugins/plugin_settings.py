@@ -1,0 +1,46 @@
+"""The configuration of one plugin, as one of its generations reaches it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from nexus.config import ConfigChange, PluginConfiguration
+from nexus.plugins.stage import Stage, StageCell
+
+
+class PluginSettings:
+    """Reads the values in force, and stores the plugin's own changes.
+
+    Args:
+        configuration: The generation's view of the layers.
+        plugin: The plugin's name.
+        cell: The generation's stage; what a discarded one sets is dropped.
+        changed: Told (plugin, changes) after a change.
+    """
+
+    def __init__(
+        self,
+        configuration: PluginConfiguration,
+        plugin: str,
+        cell: StageCell,
+        changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]],
+    ) -> None:
+        self._configuration = configuration
+        self._plugin = plugin
+        self._cell = cell
+        self._changed = changed
+
+    async def get(self, key: str, default: Any) -> Any:
+        """Give the value in force, or the default."""
+        return self._configuration.get(key, default)
+
+    async def set(self, key: str, value: Any) -> None:
+        """Store a value; None removes the stored one.
+
+        Raises:
+            ConfigValueRefused: The value does not fit what the manifest declares.
+            ConfigKeyFixed: An environment variable fixes the setting.
+        """
+        if self._cell.stage is Stage.DISCARDED:
+            return
+        change = await self._configuration.set(key, value)
+        await self._changed(self._plugin, [change])

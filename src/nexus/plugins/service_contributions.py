@@ -1,0 +1,72 @@
+"""The services of one generation."""
+
+from typing import Any
+
+from nexus.plugins.stage import Stage, StageCell
+from nexus.services import Offer, ServiceReference, ServiceRegistry
+
+
+class ServiceContributions:
+    """Collects what a generation offers, and finds what others offer.
+
+    Args:
+        registry: The application's live services.
+        plugin: The generation's plugin.
+        number: The generation's number.
+        cell: The generation's stage.
+    """
+
+    def __init__(
+        self, registry: ServiceRegistry, plugin: str, number: int, cell: StageCell
+    ) -> None:
+        self._registry = registry
+        self._plugin = plugin
+        self._number = number
+        self._cell = cell
+        self._offers: dict[str, Offer] = {}
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """Give what the generation offers."""
+        return tuple(self._offers.values())
+
+    def register(self, name: Any, service: Any) -> None:
+        """Offer a service; live at once when the generation is.
+
+        Raises:
+            ServiceConflict: Another live plugin offers this name.
+            ValueError: The name is no text or empty, or the service is None.
+        """
+        if not isinstance(name, str) or not name.strip():
+            message = f"A service needs a name; found {name!r}."
+            raise ValueError(message)
+        if service is None:
+            message = f"The service {name!r} is None, which get_service() gives for 'not there'."
+            raise ValueError(message)
+        offer = Offer(name=name, service=service, owner=self._plugin, generation=self._number)
+        self._registry.check(offer)
+        if self._cell.stage is Stage.LIVE:
+            old = self._offers.get(name)
+            self._registry.replace([old] if old else [], [offer])
+        self._offers[name] = offer
+
+    def find(self, wanted: str | type[Any]) -> Any:
+        """Give a service or None; a staged generation sees its own first."""
+        if isinstance(wanted, str) and self._cell.stage is Stage.STAGED:
+            own = self._offers.get(wanted)
+            if own is not None:
+                return own.service
+        return self._registry.find(wanted)
+
+    def require(self, wanted: str | type[Any]) -> Any:
+        """Give a service.
+
+        Raises:
+            ServiceNotFound: Nobody offers it.
+        """
+        found = self.find(wanted)
+        return self._registry.require(wanted) if found is None else found
+
+    def reference(self, name: str) -> ServiceReference:
+        """Give a handle that outlives swaps of the provider."""
+        return self._registry.reference(name)

@@ -1,0 +1,51 @@
+"""The states a plugin can be in, and the record that an operator reads."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class PluginState(StrEnum):
+    """Where a plugin is on its way through the platform."""
+
+    DISCOVERED = "discovered"
+    INVALID = "invalid"
+    BLOCKED = "blocked"
+    DISABLED = "disabled"
+    STARTING = "starting"
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+SETTLED = frozenset(
+    {
+        PluginState.INVALID,
+        PluginState.BLOCKED,
+        PluginState.DISABLED,
+        PluginState.RUNNING,
+        PluginState.STOPPED,
+        PluginState.FAILED,
+    }
+)
+"""The states in which nothing is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginStatus:
+    """One plugin's state, with the reason in words an operator understands.
+
+    Attributes:
+        name: The plugin's name.
+        state: Where it is.
+        reason: Why it is there, as a sentence; empty for `running`, unless a reload has failed.
+        since: When it got there, in UTC.
+        generation: The number of the generation that serves, 0 when none does.
+    """
+
+    name: str
+    state: PluginState
+    reason: str
+    since: datetime
+    generation: int
