@@ -1,0 +1,1 @@
+"""The HTTP front: dispatcher, mounts, errors, documentation and the management API."""

@@ -1,0 +1,123 @@
+"""Whether the application lives, is ready, and is well."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from nexus.errors import NexusError
+from nexus.observability.cached import Cached
+from nexus.observability.health import HealthStatus
+from nexus.plugins.manager import PluginManager
+from nexus.plugins.state import PluginState
+from nexus.security import AdminTokens
+
+_NO_STORE = {"Cache-Control": "no-store"}
+_COME_BACK = {**_NO_STORE, "Retry-After": "1"}
+_CHECK_SECONDS = 1.0
+"""How long the plugins' health checks are good for all who ask."""
+
+Checks = Mapping[tuple[str, int], HealthStatus]
+_AT_REST = frozenset({PluginState.RUNNING, PluginState.DISABLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthContext:
+    """What the health pages ask.
+
+    Attributes:
+        manager: The plugins.
+        tokens: Who may read the reasons.
+        has_settled: Whether every enabled plugin has settled once since the start.
+        check_database: Makes a round trip to the database and gives its seconds.
+    """
+
+    manager: PluginManager
+    tokens: AdminTokens
+    has_settled: Callable[[], bool]
+    check_database: Callable[[], Awaitable[float]]
+
+
+def health_router(context: HealthContext) -> APIRouter:
+    """Give `/health/live`, `/health/ready` and `/health`.
+
+    They need no token, so that a load balancer can ask; reasons, messages and components of
+    plugins are shown to whoever sends a management token.
+    """
+    router = APIRouter(prefix="/health", tags=["health"])
+    checks = Cached(lambda: _check_plugins(context.manager), _CHECK_SECONDS)
+
+    @router.get("/live", summary="Whether the process answers")
+    async def live() -> JSONResponse:
+        return JSONResponse({"status": "alive"}, headers=_NO_STORE)
+
+    @router.get("/ready", summary="Whether requests may be sent here")
+    async def ready() -> JSONResponse:
+        database = await _database(context)
+        if not context.has_settled():
+            waiting = [each.name for each in context.manager.controllers() if not each.settled]
+            answer: dict[str, Any] = {"status": "starting", "waiting_for": waiting}
+        elif database["status"] != "healthy":
+            answer = {"status": "unready", "database": database}
+        else:
+            return JSONResponse({"status": "ready"}, headers=_NO_STORE)
+        return JSONResponse(answer, 503, headers=_COME_BACK)
+
+    @router.get("", summary="How everything does")
+    async def health(request: Request) -> JSONResponse:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        trusted = scheme.lower() == "bearer" and context.tokens.accepts(token)
+        database = await _database(context)
+        plugins = _plugins(context.manager, await checks(), trusted=trusted)
+        well = all(entry["healthy"] for entry in plugins.values())
+        status = "healthy" if well else "degraded"
+        if database["status"] != "healthy":
+            status = "unhealthy"
+        answer = {
+            "status": status,
+            "database": database,
+            "plugins": plugins,
+            "counts": Counter(str(each.status.state) for each in context.manager.controllers()),
+        }
+        if status == "unhealthy":
+            return JSONResponse(answer, 503, headers=_COME_BACK)
+        return JSONResponse(answer, headers=_NO_STORE)
+
+    return router
+
+
+async def _database(context: HealthContext) -> dict[str, Any]:
+    try:
+        seconds = await context.check_database()
+    except NexusError as error:
+        return {"status": "unhealthy", "error": error.code}
+    return {"status": "healthy", "seconds": round(seconds, 6)}
+
+
+async def _check_plugins(manager: PluginManager) -> Checks:
+    """Run the health checks of all plugins that serve, side by side."""
+    live = [each.live for each in manager.controllers() if each.live is not None]
+    found = await asyncio.gather(*(generation.health() for generation in live))
+    # Not by generation itself, which would keep an old one's code alive.
+    return {(each.plugin, each.number): health for each, health in zip(live, found, strict=True)}
+
+
+def _plugins(manager: PluginManager, checks: Checks, *, trusted: bool) -> dict[str, dict[str, Any]]:
+    entries: dict[str, dict[str, Any]] = {}
+    for each in manager.controllers():
+        state = each.status.state
+        # One that went live after the checks goes by its state until the next ones.
+        health = None if each.live is None else checks.get((each.name, each.live.number))
+        healthy = state in _AT_REST if health is None else health.healthy
+        entry: dict[str, Any] = {"state": str(state), "healthy": healthy}
+        if trusted:
+            entry["reason"] = each.status.reason
+            if health is not None:
+                entry["message"] = health.message
+                entry["components"] = health.components
+        entries[each.name] = entry
+    return entries

@@ -1,0 +1,31 @@
+"""Puts the parts of the management API together."""
+
+from fastapi import APIRouter, Depends
+
+from nexus.web.management.access import admin_only
+from nexus.web.management.context import ManagementContext
+from nexus.web.management.event_routes import event_router
+from nexus.web.management.masked import masked_response
+from nexus.web.management.plugin_routes import plugin_router
+from nexus.web.management.service_routes import service_router
+from nexus.web.management.settings_routes import settings_router
+from nexus.web.management.system_routes import system_router
+from nexus.web.management.vitals_routes import vitals_router
+
+PREFIX = "/api/v1"
+
+
+def management_router(context: ManagementContext) -> APIRouter:
+    """Give the whole API; every route needs a management token."""
+    router = APIRouter(
+        prefix=PREFIX,
+        dependencies=[Depends(admin_only(context.tokens))],
+        default_response_class=masked_response(context.mask),
+    )
+    router.include_router(plugin_router(context))
+    router.include_router(vitals_router(context))
+    router.include_router(settings_router(context))
+    router.include_router(event_router(context))
+    router.include_router(service_router(context))
+    router.include_router(system_router(context))
+    return router

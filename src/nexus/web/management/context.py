@@ -1,0 +1,41 @@
+"""What the management API works on."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nexus.events import EventBus
+from nexus.plugins.manager import PluginManager
+from nexus.plugins.settings_desk import SettingsDesk
+from nexus.security import AdminTokens
+from nexus.services import ServiceRegistry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagementContext:
+    """The parts of a running application that operators look at and change.
+
+    Attributes:
+        manager: The plugins.
+        settings: Reads and changes the plugins' configuration.
+        bus: The events.
+        services: The live services.
+        tokens: Who may use the API.
+        system: Gives what `GET /api/v1/system` answers.
+        maintenance: Gives the maintenance message, None when there is no maintenance.
+        set_maintenance: Begins maintenance with a message, or ends it with None.
+        backup: Writes a consistent copy of the application's data to a new file.
+        mask: Takes secrets out of a text.
+    """
+
+    manager: PluginManager
+    settings: SettingsDesk
+    bus: EventBus
+    services: ServiceRegistry
+    tokens: AdminTokens
+    system: Callable[[], Mapping[str, Any]]
+    maintenance: Callable[[], str | None]
+    set_maintenance: Callable[[str | None], Awaitable[None]]
+    backup: Callable[[Path], Awaitable[None]]
+    mask: Callable[[str], str] = str

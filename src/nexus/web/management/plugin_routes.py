@@ -1,0 +1,53 @@
+"""Plugins in the management API."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from nexus.web.management.context import ManagementContext
+from nexus.web.management.plugin_views import PluginDetail, PluginList, PluginView, detail, view
+
+
+class Names(BaseModel):
+    """Names of plugins."""
+
+    items: list[str]
+
+
+def plugin_router(context: ManagementContext) -> APIRouter:
+    """Give the routes under `/plugins`."""
+    router = APIRouter(prefix="/plugins", tags=["management: plugins"])
+    manager = context.manager
+
+    @router.get("", summary="List all plugins")
+    async def list_plugins() -> PluginList:
+        return PluginList(items=[view(each) for each in manager.controllers()])
+
+    @router.post("/rescan", summary="Look for plugins that have come or gone")
+    async def rescan() -> Names:
+        return Names(items=list(await manager.rescan()))
+
+    @router.get("/{name}", summary="Show one plugin")
+    async def show(name: str) -> PluginDetail:
+        return detail(manager.controller(name))
+
+    @router.post("/{name}/enable", summary="Have a plugin run; answers when it has settled")
+    async def enable(name: str) -> PluginView:
+        await manager.enable(name)
+        return view(manager.controller(name))
+
+    @router.post("/{name}/disable", summary="Stop a plugin; answers when it has stopped")
+    async def disable(name: str) -> PluginView:
+        await manager.disable(name)
+        return view(manager.controller(name))
+
+    @router.post(
+        "/{name}/reload",
+        summary="Swap a plugin for what its files say now",
+        description="Answers when the new generation serves. When it cannot take over, the old"
+        " one keeps serving, and the answer is 409 with the reason.",
+    )
+    async def reload(name: str) -> PluginView:
+        await manager.reload(name)
+        return view(manager.controller(name))
+
+    return router

@@ -1,0 +1,96 @@
+"""How a plugin looks in the management API."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from nexus.plugins.controller import PluginController
+
+
+class PluginView(BaseModel):
+    """A plugin in a list."""
+
+    name: str
+    version: str = Field(description="Empty when the manifest cannot be read.")
+    title: str
+    description: str
+    category: str
+    state: str
+    reason: str = Field(
+        description="Why it is in this state; empty while it runs, unless a reload has failed."
+    )
+    since: datetime
+    generation: int = Field(description="The generation that serves; 0 when none does.")
+    enabled: bool
+    origin: str
+    problems: list[str] = Field(description="Errors and warnings of the manifest.")
+
+
+class PluginDetail(PluginView):
+    """One plugin, whole."""
+
+    author: str
+    license: str
+    tags: list[str]
+    folder: str
+    dependencies: list[str]
+    permissions: list[str]
+    endpoints: list[dict[str, Any]]
+    publishes: list[str]
+    subscribes: list[str]
+    live: dict[str, Any] = Field(
+        description="What the live generation contributes; empty when none does."
+    )
+
+
+class PluginList(BaseModel):
+    """Plugins by name."""
+
+    items: list[PluginView]
+
+
+def view(controller: PluginController) -> PluginView:
+    """Show a plugin as it is in a list."""
+    return PluginView(**_summary(controller))
+
+
+def detail(controller: PluginController) -> PluginDetail:
+    """Show all of a plugin."""
+    manifest = controller.found.manifest
+    live = controller.live
+    return PluginDetail(
+        **_summary(controller),
+        author=manifest.author if manifest else "",
+        license=manifest.license if manifest else "",
+        tags=list(manifest.tags) if manifest else [],
+        folder=str(controller.found.folder),
+        dependencies=[str(need) for need in manifest.dependencies] if manifest else [],
+        permissions=list(manifest.permissions) if manifest else [],
+        endpoints=[
+            {"method": each.method, "path": each.path, "description": each.description}
+            for each in (manifest.api_endpoints if manifest else ())
+        ],
+        publishes=list(manifest.events.publishes) if manifest else [],
+        subscribes=list(manifest.events.subscribes) if manifest else [],
+        live=dict(live.info()) if live else {},
+    )
+
+
+def _summary(controller: PluginController) -> dict[str, Any]:
+    manifest = controller.found.manifest
+    status = controller.status
+    return {
+        "name": controller.name,
+        "version": manifest.version if manifest else "",
+        "title": (manifest.title if manifest else "") or controller.name,
+        "description": manifest.description if manifest else "",
+        "category": manifest.category if manifest else "",
+        "state": status.state,
+        "reason": status.reason,
+        "since": status.since,
+        "generation": status.generation,
+        "enabled": controller.enabled,
+        "origin": controller.found.origin,
+        "problems": [str(problem) for problem in controller.found.problems],
+    }

@@ -1,0 +1,78 @@
+"""The application as a whole in the management API."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
+
+from nexus.web.management.context import ManagementContext
+
+
+class Maintenance(BaseModel):
+    """Whether the application is in maintenance."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    on: bool
+    message: str = Field(
+        default="The application is in maintenance. Please try again later.",
+        min_length=1,
+        max_length=500,
+        description="What plugin routes answer meanwhile.",
+    )
+
+
+class MaintenanceState(BaseModel):
+    """The maintenance in force."""
+
+    on: bool
+    message: str | None
+
+
+def system_router(context: ManagementContext) -> APIRouter:
+    """Give the routes under `/system`."""
+    router = APIRouter(prefix="/system", tags=["management: system"])
+
+    @router.get("", summary="Show versions, settings and figures of the application")
+    async def system() -> dict[str, Any]:
+        return dict(context.system())
+
+    @router.get("/maintenance", summary="Tell whether there is maintenance")
+    async def maintenance() -> MaintenanceState:
+        message = context.maintenance()
+        return MaintenanceState(on=message is not None, message=message)
+
+    @router.put(
+        "/maintenance",
+        summary="Begin or end maintenance",
+        description="Publishes `system.maintenance`. Plugin routes answer 503 meanwhile.",
+    )
+    async def set_maintenance(wish: Maintenance) -> MaintenanceState:
+        await context.set_maintenance(wish.message if wish.on else None)
+        return await maintenance()
+
+    @router.post(
+        "/backup",
+        summary="Download a consistent copy of the application's data",
+        response_class=FileResponse,
+    )
+    async def backup() -> FileResponse:
+        folder = tempfile.TemporaryDirectory(prefix="nexus-backup-")
+        target = Path(folder.name) / "nexus-backup.db"
+        try:
+            await context.backup(target)
+        except BaseException:
+            folder.cleanup()
+            raise
+        return FileResponse(
+            target,
+            filename=target.name,
+            media_type="application/vnd.sqlite3",
+            background=BackgroundTask(folder.cleanup),
+        )
+
+    return router

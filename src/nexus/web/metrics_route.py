@@ -1,0 +1,41 @@
+"""`/metrics`, for Prometheus."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from nexus.observability.metrics import render
+from nexus.web.http_metrics import HttpMetrics
+
+
+def metrics_router(collectors: Iterable[Any], http: HttpMetrics) -> APIRouter:
+    """Give `/metrics` with the figures of these collectors, of HTTP and of the process.
+
+    Args:
+        collectors: Custom collectors of the Prometheus client library.
+        http: The counts of HTTP requests.
+    """
+    router = APIRouter(tags=["health"])
+    registry: Any = None
+
+    def make_registry() -> Any:
+        from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+
+        made = CollectorRegistry()
+        ProcessCollector(registry=made)
+        GCCollector(registry=made)
+        http.register(made)
+        for collector in collectors:
+            made.register(collector)
+        return made
+
+    @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        nonlocal registry
+        registry = registry or make_registry()
+        body, content_type = render(registry)
+        return Response(body, media_type=content_type, headers={"Cache-Control": "no-store"})
+
+    return router
