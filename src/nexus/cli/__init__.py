@@ -1,0 +1,5 @@
+"""The `nexus` command."""
+
+from nexus.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,17 @@
+"""What `nexus doctor` looks at."""
+
+from nexus.cli.diagnosis.data import diagnose_data
+from nexus.cli.diagnosis.installation import diagnose_installation
+from nexus.cli.diagnosis.line import Line
+from nexus.cli.diagnosis.plugins import diagnose_plugins
+from nexus.cli.diagnosis.server import diagnose_server
+from nexus.cli.diagnosis.settings import diagnose_settings
+
+__all__ = [
+    "Line",
+    "diagnose_data",
+    "diagnose_installation",
+    "diagnose_plugins",
+    "diagnose_server",
+    "diagnose_settings",
+]

@@ -1,0 +1,87 @@
+"""`nexus run`: serves the application of a folder."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nexus.cli.options import AppFolder
+
+if TYPE_CHECKING:
+    from nexus.app import NexusApp
+
+
+def run(
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="HOST", help="The address to listen on, instead of server.host."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="The port to listen on, instead of server.port; 0 takes a free one.",
+        ),
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Reload a plugin when a file in its folder changes.")
+    ] = False,
+    log_level: Annotated[
+        str | None,
+        typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+    ] = None,
+    app_folder: AppFolder = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, one document a line, for programs.")
+    ] = False,
+) -> None:
+    """Serve the application until Ctrl-C or SIGTERM.
+
+    Requests in hand are finished first; a second Ctrl-C stops without waiting.
+    """
+    import os
+
+    from nexus.cli.folder import application_folder
+    from nexus.cli.loading import load_application
+    from nexus.cli.output import Output
+    from nexus.cli.running import sole_user
+
+    folder = application_folder(app_folder)
+    os.chdir(folder)
+    # As variables, since these reach a main.py that makes the application itself.
+    options = {
+        "NEXUS_SERVER__HOST": host,
+        "NEXUS_SERVER__PORT": port,
+        "NEXUS_LOGGING__LEVEL": log_level,
+    }
+    os.environ.update({name: str(value) for name, value in options.items() if value is not None})
+    app = load_application(folder)
+    _refuse_unprotected(app)
+    with sole_user(app.settings.data_folder):
+        _serve(app, Output(as_json=as_json), reload=reload)
+
+
+def _refuse_unprotected(app: "NexusApp") -> None:
+    from nexus.cli.errors import UnprotectedAddress
+    from nexus.cli.listening import is_loopback
+
+    settings = app.settings
+    secured = settings.security.secret_key or settings.security.admin_token
+    if not secured and not is_loopback(settings.server.host):
+        raise UnprotectedAddress(host=settings.server.host)
+
+
+def _serve(app: "NexusApp", out: Any, *, reload: bool) -> None:
+    import asyncio
+
+    from nexus.cli.listening import bind
+    from nexus.cli.server import NexusServer, server_config
+
+    server_settings = app.settings.server
+    with bind(server_settings.host, server_settings.port) as listening:
+        config = server_config(app)
+        server = NexusServer(config, app, out, listening, reload=reload)
+        # The loop is the server's choice: uvloop where it is there.
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(server.serve_application())

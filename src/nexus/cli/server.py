@@ -1,0 +1,226 @@
+"""The server process of `nexus run`: uvicorn, with what goes on beside it."""
+
+import asyncio
+import contextlib
+import logging
+import math
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Coroutine, Generator, Sequence
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.types import Message, Receive, Scope, Send
+from typing_extensions import override
+
+from nexus.app import NexusApp
+from nexus.cli.banner import show_banner, show_outcome, show_token
+from nexus.cli.exit_codes import ExitCode
+from nexus.cli.http_protocol import BoundedHttpProtocol
+from nexus.cli.listening import local_url
+from nexus.cli.output import Output
+from nexus.cli.reloading import reload_on_change
+from nexus.cli.running import RunFile, remove_run_file, write_run_file
+from nexus.errors import NexusError
+
+logger = logging.getLogger(__name__)
+
+
+_CUT_SECONDS = 2
+"""How long the server waits for requests that were cut off."""
+
+
+class StartupWitness:
+    """The application, with the error remembered that keeps it from starting.
+
+    Starlette tells a server of a failed start by the text of a traceback; the error itself says it
+    better.
+    """
+
+    def __init__(self, app: NexusApp) -> None:
+        self._app = app
+        self.error: NexusError | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "lifespan":
+            await self._serve(scope, receive, send)
+            return
+
+        async def witness(message: Message) -> None:
+            error = sys.exc_info()[1]
+            if message["type"] == "lifespan.startup.failed" and isinstance(error, NexusError):
+                self.error = error
+                message = {**message, "message": ""}
+            await send(message)
+
+        await self._app(scope, receive, witness)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            # Only the server cancels: a request that outlasts its end. It says so itself, and
+            # would log a traceback besides.
+            logger.warning("a request was cut off at the stop", extra={"path": scope["path"]})
+
+
+def server_config(app: NexusApp) -> uvicorn.Config:
+    """Give the server's configuration for an application."""
+    settings = app.settings
+    proxies = settings.server.trusted_proxies
+    return uvicorn.Config(
+        StartupWitness(app),
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        # The plugins' requests are cut at the limit itself, and get an answer.
+        timeout_graceful_shutdown=math.ceil(settings.shutdown.drain_timeout) + _CUT_SECONDS,
+        http=BoundedHttpProtocol,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        root_path=settings.server.root_path,
+        server_header=False,
+    )
+
+
+class NexusServer(uvicorn.Server):
+    """Serves until it is told to stop; says where, and keeps the run file meanwhile.
+
+    Args:
+        config: The server's configuration.
+        app: The application.
+        out: Where people read what happens.
+        listening: The bound socket.
+        reload: Whether plugins are reloaded when their files change.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: NexusApp,
+        out: Output,
+        listening: socket.socket,
+        *,
+        reload: bool,
+    ) -> None:
+        super().__init__(config)
+        self._app = app
+        self._out = out
+        self._listening = listening
+        self._reload = reload
+        self._companions: list[asyncio.Task[None]] = []
+        app.show_first_token = lambda token: show_token(out, token)
+
+    async def serve_application(self) -> None:
+        """Serve until the process is told to stop.
+
+        Raises:
+            NexusError: The application could not start.
+            CannotWrite: The run file could not be written.
+        """
+        try:
+            await self.serve(sockets=[self._listening])
+        except SystemExit:
+            witness: Any = self.config.app
+            if witness.error is not None:
+                raise witness.error from None
+            raise
+        finally:
+            remove_run_file(self._app.settings.data_folder)
+            for companion in self._companions:
+                companion.cancel()
+            await asyncio.gather(*self._companions, return_exceptions=True)
+
+    @override
+    async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
+        await super().startup(sockets=list(sockets or ()))
+        try:
+            self._tell()
+        except BaseException:
+            # Uvicorn ends what it has begun only where startup() returns; the application's threads
+            # would keep the process alive.
+            await self.shutdown(list(sockets or ()))
+            raise
+
+    def _tell(self) -> None:
+        url = local_url(self._app.settings.server.host, self._listening)
+        write_run_file(
+            self._app.settings.data_folder,
+            RunFile(
+                url=url,
+                token=self._app.tokens.issue_for_run(),
+                pid=os.getpid(),
+                started=datetime.now(UTC).isoformat(),
+            ),
+        )
+        show_banner(self._out, self._app, url, reload=self._reload)
+        self._accompany("nexus.run.outcome", show_outcome(self._out, self._app))
+        if self._reload:
+            self._accompany("nexus.run.reload", reload_on_change(self._out, self._app))
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.announce_stop()
+        cutting = asyncio.get_running_loop().create_task(self._cut(), name="nexus.run.cut")
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+            await asyncio.gather(cutting, return_exceptions=True)
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # Unlike the original's, a signal that was obeyed is not raised again: a clean stop ends
+        # with 0.
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, self.handle_exit)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit and sig == signal.SIGINT:
+            # At once, whatever hangs: what was committed is on the disk.
+            remove_run_file(self._app.settings.data_folder)
+            os.write(2, b"\nStopped without waiting for work in hand.\n")
+            os._exit(ExitCode.FORCED)
+        if not self.should_exit and sig == signal.SIGINT:
+            # With --json, standard output is for a program.
+            stream = 2 if self._out.as_json else 1
+            os.write(stream, b"\nStopping; a second Ctrl-C stops without waiting.\n")
+        self.should_exit = True
+
+    async def _cut(self) -> None:
+        """End the requests of plugins that outlast the drain limit; the server ends the others."""
+        await asyncio.sleep(self._app.settings.shutdown.drain_timeout)
+        await self._app.dispatcher.close_remaining()
+
+    def _accompany(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        companion = asyncio.get_running_loop().create_task(work, name=name)
+        companion.add_done_callback(_log_death)
+        self._companions.append(companion)
+
+
+def _log_death(companion: asyncio.Task[None]) -> None:
+    error = None if companion.cancelled() else companion.exception()
+    if error is not None:
+        logger.error(
+            "A task of the server ended unexpectedly; the application goes on without it.",
+            extra={"task": companion.get_name()},
+            exc_info=error,
+        )

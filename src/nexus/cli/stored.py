@@ -1,0 +1,270 @@
+"""The application as its files and its database have it, where nothing runs."""
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nexus.cli.running import while_stopped
+from nexus.config import PluginConfiguration, SecretBox, Settings, StoredValues
+from nexus.data import (
+    KeyValueStore,
+    MemoryKeyValueStore,
+    SqliteDatabase,
+    SqliteFile,
+    SqliteKeyValueStore,
+)
+from nexus.errors import PluginHasNoSettings, PluginNotFound
+from nexus.plugins.discovery import DiscoveredPlugin, discover
+from nexus.plugins.manager import NAMESPACE
+from nexus.plugins.plan import Plan, make_plan
+from nexus.plugins.state import PluginState
+from nexus.plugins.verdict import why_disabled
+
+WOULD_START = "It starts with the application."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """A plugin that does not run since nothing does, and what would become of it.
+
+    Attributes:
+        found: The plugin as it was found.
+        configuration: Its configuration, None when its manifest is invalid.
+        enabled: Whether it is to run.
+        state: `stopped` when it would start, else the state that it would rest in.
+        reason: Why, as a sentence.
+    """
+
+    found: DiscoveredPlugin
+    configuration: PluginConfiguration | None
+    enabled: bool
+    state: PluginState
+    reason: str
+
+
+class StoredApplication:
+    """Reads and changes what the application will find at its next start.
+
+    Args:
+        settings: The application's settings.
+        store: What it has stored.
+    """
+
+    def __init__(self, settings: Settings, store: KeyValueStore) -> None:
+        self.settings = settings
+        self.store = store
+        key = settings.security.secret_key
+        self._values = StoredValues(
+            store,
+            SecretBox.of_application(
+                settings.data_folder, None if key is None else key.get_secret_value()
+            ),
+        )
+
+    async def outlooks(self) -> tuple[list[Outlook], Plan]:
+        """Judge all plugins as the application would at its start, without importing any."""
+        found = discover(self.settings.plugin_folders)
+        wishes: Mapping[str, Any] = await self.store.items(NAMESPACE)
+        configurations = {each.name: await self._configuration(each) for each in found}
+        told = {name: wish["enabled"] for name, wish in wishes.items() if _tells(wish)}
+        enabled = {each.name: self._enabled(each.name, told.get(each.name)) for each in found}
+        plan = make_plan(
+            {each.name: each.manifest for each in found if each.manifest is not None},
+            invalid=[each.name for each in found if each.manifest is None],
+            disabled=[name for name, wanted in enabled.items() if not wanted],
+            unready=_unready(configurations),
+        )
+        return [
+            _outlook(
+                each,
+                configurations[each.name],
+                plan,
+                enabled=enabled[each.name],
+                told=each.name in told,
+            )
+            for each in found
+        ], plan
+
+    async def outlook(self, name: str) -> Outlook:
+        """Judge one plugin.
+
+        Raises:
+            PluginNotFound: There is no such plugin.
+        """
+        outlooks, _ = await self.outlooks()
+        for each in outlooks:
+            if each.found.name == name:
+                return each
+        raise PluginNotFound(name=name, known=[each.found.name for each in outlooks])
+
+    async def set_enabled(self, name: str, *, enabled: bool) -> Outlook:
+        """Store whether a plugin is to run.
+
+        Raises:
+            PluginNotFound: There is no such plugin.
+        """
+        await self.outlook(name)
+        await self.store.set(NAMESPACE, name, {"enabled": enabled})
+        return await self.outlook(name)
+
+    async def set_value(self, name: str, key: str, value: Any) -> Outlook:
+        """Store a setting of a plugin, or with None remove what is stored.
+
+        Raises:
+            PluginNotFound: There is no such plugin.
+            PluginHasNoSettings: Its manifest cannot be read.
+            ConfigValueRefused: The value does not fit what the manifest declares.
+            ConfigKeyFixed: An environment variable fixes the setting.
+        """
+        outlook = await self.outlook(name)
+        if outlook.configuration is None:
+            raise PluginHasNoSettings(plugin=name, reason=outlook.reason)
+        await outlook.configuration.set(key, value)
+        return await self.outlook(name)
+
+    def _enabled(self, name: str, told: Any) -> bool:
+        # The same rule as the plugin manager's and the application's.
+        if told is not None:
+            return bool(told)
+        startup = self.settings.startup
+        return startup.enable == "all" or name in startup.plugins
+
+    async def _configuration(self, found: DiscoveredPlugin) -> PluginConfiguration | None:
+        if found.manifest is None:
+            return None
+        configuration = PluginConfiguration(
+            found.name,
+            fields=found.manifest.configuration,
+            folder=found.folder,
+            environment=self.settings.environment,
+            application_values=self.settings.plugins.get(found.name, {}),
+            environ=os.environ,
+            store=self._values,
+        )
+        await configuration.load()
+        return configuration
+
+
+@asynccontextmanager
+async def stored_application(
+    settings: Settings, *, write: bool = False
+) -> AsyncIterator[StoredApplication]:
+    """Open what the application has stored.
+
+    Args:
+        settings: The application's settings.
+        write: Whether something will be stored, so that a missing database is made.
+
+    Raises:
+        DatabaseUnavailable: The database cannot be opened.
+        DatabaseInUse: Something is to be stored, and another process uses the database.
+    """
+    async with AsyncExitStack() as stack:
+        if write:
+            stack.enter_context(while_stopped(settings.database_path))
+        store: KeyValueStore = MemoryKeyValueStore()
+        if write or settings.database_path.exists():
+            database = SqliteDatabase(
+                SqliteFile(
+                    path=settings.database_path,
+                    synchronous=settings.database.synchronous,
+                    busy_timeout=settings.database.busy_timeout,
+                )
+            )
+            await stack.enter_async_context(database)
+            store = SqliteKeyValueStore(database, max_bytes=settings.database.value_limit)
+        yield StoredApplication(settings, store)
+
+
+def _unready(configurations: Mapping[str, PluginConfiguration | None]) -> dict[str, str]:
+    unready = {}
+    for name, configuration in configurations.items():
+        problems = [] if configuration is None else configuration.problems()
+        blocking = [problem.message for problem in problems if problem.blocking]
+        if blocking:
+            unready[name] = " ".join(blocking)
+    return unready
+
+
+def _tells(wish: Any) -> bool:
+    return isinstance(wish, Mapping) and wish.get("enabled") is not None
+
+
+def _outlook(
+    found: DiscoveredPlugin,
+    configuration: PluginConfiguration | None,
+    plan: Plan,
+    *,
+    enabled: bool,
+    told: bool,
+) -> Outlook:
+    state, reason = PluginState.STOPPED, WOULD_START
+    if found.manifest is None:
+        problems = "; ".join(str(problem) for problem in found.errors)
+        state, reason = PluginState.INVALID, f"Its manifest is invalid: {problems}."
+    elif not enabled:
+        state, reason = PluginState.DISABLED, why_disabled(found.name, told=told)
+    elif found.name in plan.blocked:
+        state, reason = PluginState.BLOCKED, plan.blocked[found.name]
+    return Outlook(
+        found=found, configuration=configuration, enabled=enabled, state=state, reason=reason
+    )
+
+
+def list_view(outlook: Outlook) -> dict[str, Any]:
+    """Show a plugin as the management API shows it in a list."""
+    manifest = outlook.found.manifest
+    return {
+        "name": outlook.found.name,
+        "version": manifest.version if manifest else "",
+        "title": (manifest.title if manifest else "") or outlook.found.name,
+        "description": manifest.description if manifest else "",
+        "category": manifest.category if manifest else "",
+        "state": str(outlook.state),
+        "reason": outlook.reason,
+        "since": None,
+        "generation": 0,
+        "enabled": outlook.enabled,
+        "origin": str(outlook.found.origin),
+        "problems": [str(problem) for problem in outlook.found.problems],
+    }
+
+
+def detail_view(outlook: Outlook) -> dict[str, Any]:
+    """Show all of a plugin as the management API does."""
+    manifest = outlook.found.manifest
+    return {
+        **list_view(outlook),
+        "author": manifest.author if manifest else "",
+        "license": manifest.license if manifest else "",
+        "tags": list(manifest.tags) if manifest else [],
+        "folder": str(outlook.found.folder),
+        "dependencies": [each.text for each in manifest.dependencies] if manifest else [],
+        "permissions": list(manifest.permissions) if manifest else [],
+        "endpoints": [
+            {"method": each.method, "path": each.path, "description": each.description}
+            for each in (manifest.api_endpoints if manifest else ())
+        ],
+        "publishes": list(manifest.events.publishes) if manifest else [],
+        "subscribes": list(manifest.events.subscribes) if manifest else [],
+        "live": {},
+    }
+
+
+def config_view(outlook: Outlook) -> list[dict[str, Any]]:
+    """Show a plugin's settings as the management API does, secrets masked."""
+    entries: Sequence[Any] = outlook.configuration.entries() if outlook.configuration else ()
+    return [
+        {
+            "key": entry.key,
+            "value": entry.value,
+            "source": entry.source,
+            "declared": entry.declared,
+            "required": entry.required,
+            "secret": entry.secret,
+            "problem": entry.problem,
+        }
+        for entry in entries
+    ]

@@ -1,0 +1,157 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.cli.diagnosis.installation import diagnose_installation
+from nexus.cli.listening import bind
+
+ANYWHERE = "0.0.0.0"  # noqa: S104 - what is being tested
+
+
+def lines(said: Any, section: str) -> dict[str, tuple[str, str]]:
+    return {
+        each["subject"]: (each["level"], each["message"])
+        for each in said.json["checks"]
+        if each["section"] == section
+    }
+
+
+def test_the_installation_is_in_order() -> None:
+    found = {line.subject: line.level for line in diagnose_installation()}
+    assert {"python", "nexus", "fastapi", "starlette", "pydantic", "uvicorn", "sqlite"} <= set(
+        found
+    )
+    assert set(found.values()) == {"ok"}
+
+
+def test_warnings_leave_the_exit_code_0(nexus, make_plugin, monkeypatch) -> None:
+    monkeypatch.setenv("NEXUS_SERVER__PORT", "0")
+    make_plugin("lonely", dependencies=["nobody"])
+    said = nexus("doctor", "--json")
+    assert said.code == 0
+    assert said.json["ok"] is True
+    assert lines(said, "Plugins")["lonely"][0] == "warning"
+
+
+def test_an_invalid_plugin_is_an_error(nexus, make_plugin) -> None:
+    make_plugin("broken", version=3)
+    said = nexus("doctor", "--json")
+    assert said.code == 1
+    level, message = lines(said, "Plugins")["broken"]
+    assert level == "error"
+    assert "version" in message
+
+
+def test_missing_requirements_are_errors(nexus, make_plugin) -> None:
+    folder = make_plugin()
+    (folder / "requirements.txt").write_text("no-such-distribution-here\n", encoding="utf-8")
+    said = nexus("doctor", "--json")
+    assert said.code == 1
+    assert "not installed" in said.out
+
+
+def test_settings_that_cannot_be_used_are_all_told(nexus, application: Path) -> None:
+    (application / "nexus.yaml").write_text("server: {port: x}\nnmae: y\n", encoding="utf-8")
+    said = nexus("doctor", "--json")
+    assert said.code == 1
+    messages = [each["message"] for each in said.json["checks"] if each["section"] == "Settings"]
+    assert len(messages) == 2
+    assert "Did you mean name?" in said.out
+
+
+def test_settings_are_shown_with_their_sources_and_secrets_masked(
+    nexus, application, monkeypatch
+) -> None:
+    monkeypatch.setenv("NEXUS_SECRET_KEY", "a-secret-of-the-operator")
+    said = nexus("doctor", "--json")
+    settings = {each["path"]: each for each in said.json["settings"]}
+    assert settings["name"] == {"path": "name", "value": "Test", "source": "nexus.yaml"}
+    assert settings["security.secret_key"]["value"] == "********"
+    assert "a-secret-of-the-operator" not in said.out
+    assert "server.port" not in settings
+    assert "server.port" in {
+        each["path"] for each in nexus("doctor", "--all", "--json").json["settings"]
+    }
+
+
+def test_a_port_in_use_is_an_error(nexus, application, monkeypatch) -> None:
+    with bind("127.0.0.1", 0) as listening:
+        monkeypatch.setenv("NEXUS_SERVER__PORT", str(listening.getsockname()[1]))
+        said = nexus("doctor", "--json")
+    assert said.code == 1
+    assert lines(said, "Server")["port"][0] == "error"
+
+
+def test_an_unprotected_address_is_an_error(nexus, application, monkeypatch) -> None:
+    monkeypatch.setenv("NEXUS_SERVER__HOST", ANYWHERE)
+    assert lines(nexus("doctor", "--json"), "Server")["address"][0] == "error"
+    monkeypatch.setenv("NEXUS_ADMIN_TOKEN", "a-token-of-the-operator")
+    assert lines(nexus("doctor", "--json"), "Server")["address"][0] == "ok"
+
+
+def test_a_damaged_database_is_an_error(nexus, make_plugin, application: Path) -> None:
+    make_plugin()
+    nexus("plugin", "enable", "greeter")
+    database = application / "data" / "nexus.db"
+    database.write_bytes(b"no database" * 1000)
+    said = nexus("doctor", "--json")
+    assert said.code == 1
+    assert lines(said, "Data")["database"][0] == "error"
+
+
+def test_a_key_that_others_can_read_is_a_warning(nexus, make_plugin, application: Path) -> None:
+    make_plugin(configuration={"key": {"type": "string", "secret": True}})
+    nexus("config", "set", "greeter", "key", "hidden-value")
+    (application / "data" / "secret.key").chmod(0o644)
+    level, message = lines(nexus("doctor", "--json"), "Data")["secret key"]
+    assert level == "warning"
+    assert "0644" in message
+
+
+def test_production_is_told_what_to_think_of(nexus, application, monkeypatch) -> None:
+    monkeypatch.setenv("NEXUS_ENVIRONMENT", "production")
+    found = lines(nexus("doctor", "--json"), "Settings")
+    assert found["secret_key"][0] == "warning"
+
+
+def test_people_get_sections_and_a_sum(nexus, application, monkeypatch) -> None:
+    monkeypatch.setenv("NEXUS_SERVER__PORT", "0")
+    said = nexus("doctor")
+    assert "Installation" in said.out
+    assert said.out.rstrip().endswith("0 errors, 0 warnings")
+
+
+def test_a_key_file_without_a_key_is_told(nexus, application, monkeypatch) -> None:
+    (application / "data").mkdir()
+    (application / "data" / "secret.key").write_text("garbage")
+    said = nexus("doctor", "--json")
+    assert said.code == 1
+    level, message = lines(said, "Data")["secret key"]
+    assert level == "error"
+    assert "holds no key" in message
+
+    monkeypatch.setenv("NEXUS_SECRET_KEY", "a-secret-of-the-operator")
+    level, message = lines(nexus("doctor", "--json"), "Data")["secret key"]
+    assert level == "warning"
+    assert "holds no key" in message
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["plugin", "list"], ["plugin", "info", "greeter"]])
+def test_looking_makes_no_key(nexus, make_plugin, application: Path, words: list[str]) -> None:
+    make_plugin(configuration={"key": {"type": "string", "secret": True}})
+    nexus("config", "set", "greeter", "key", "hidden-value")
+    (application / "data" / "secret.key").unlink()
+    said = nexus(*words, "--json")
+    assert "encrypted with another key" in said.out
+    assert not (application / "data" / "secret.key").exists()
+
+
+def test_settings_of_plugins_that_are_not_there_are_a_warning(
+    nexus, make_plugin, application
+) -> None:
+    make_plugin()
+    (application / "nexus.yaml").write_text("plugins: {greter: {a: 1}}\n", encoding="utf-8")
+    level, message = lines(nexus("doctor", "--json"), "Plugins")["settings"]
+    assert level == "warning"
+    assert "Did you mean greeter?" in message
