@@ -1,0 +1,47 @@
+"""Testing plugins: what a test imports. The pytest plugin comes with the package.
+
+The names below are loaded on first use: pytest imports this package in every run of an environment
+that has Nexus installed, whatever is tested.
+"""
+
+from typing import TYPE_CHECKING
+
+from nexus._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from nexus.testing.background import BackgroundTaskFailed
+    from nexus.testing.detached import published
+    from nexus.testing.events import (
+        EventRecorder,
+        advance_retries,
+        expect_event,
+        settle_events,
+        wait_for_event,
+    )
+    from nexus.testing.harness import app_for, management_headers
+
+__all__ = [
+    "BackgroundTaskFailed",
+    "EventRecorder",
+    "advance_retries",
+    "app_for",
+    "expect_event",
+    "management_headers",
+    "published",
+    "settle_events",
+    "wait_for_event",
+]
+
+_HOMES = {
+    "BackgroundTaskFailed": "nexus.testing.background",
+    "EventRecorder": "nexus.testing.events",
+    "advance_retries": "nexus.testing.events",
+    "app_for": "nexus.testing.harness",
+    "expect_event": "nexus.testing.events",
+    "management_headers": "nexus.testing.harness",
+    "published": "nexus.testing.detached",
+    "settle_events": "nexus.testing.events",
+    "wait_for_event": "nexus.testing.events",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
