@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -102,14 +101,6 @@ def find_interpreters() -> list[str]:
     return found
 
 
-def free_port() -> int:
-    """Give a port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def fetch(url: str) -> str:
     """Give the body of a page.
 
@@ -121,16 +112,15 @@ def fetch(url: str) -> str:
             body: bytes = answer.read()
     except OSError as error:
         raise SmokeError(f"GET {url}: {error}") from error
-    return body.decode()
+    return body.decode(errors="replace")  # pictures are among what the pages load
 
 
 @contextmanager
 def serving(nexus: Path, folder: Path) -> Iterator[str]:
     """Run the application for the time of the block; gives its address once it is ready."""
-    address = f"http://127.0.0.1:{(port := free_port())}"
     with (folder / "server.log").open("w+") as log:
         server = subprocess.Popen(
-            [str(nexus), "run", "--port", str(port)],
+            [str(nexus), "run", "--port", "0"],
             cwd=folder,
             env=clean_environment(),
             stdin=subprocess.DEVNULL,
@@ -138,8 +128,7 @@ def serving(nexus: Path, folder: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
         try:
-            wait_until_ready(server, address)
-            yield address
+            yield wait_until_ready(server, folder / "data" / "run.json")
             stop(server)
         except SmokeError as failure:
             log.seek(0)
@@ -149,8 +138,8 @@ def serving(nexus: Path, folder: Path) -> Iterator[str]:
             server.wait()
 
 
-def wait_until_ready(server: subprocess.Popen[bytes], address: str) -> None:
-    """Wait for `/health/ready`.
+def wait_until_ready(server: subprocess.Popen[bytes], run_file: Path) -> str:
+    """Wait for `/health/ready`, and give the address that the server took.
 
     Raises:
         SmokeError: The server ended, or was not ready in time.
@@ -160,11 +149,12 @@ def wait_until_ready(server: subprocess.Popen[bytes], address: str) -> None:
         if server.poll() is not None:
             raise SmokeError(f"'nexus run' ended with {server.returncode}")
         try:
+            address: str = json.loads(run_file.read_text())["url"]
             fetch(f"{address}/health/ready")
-        except SmokeError:
+        except (OSError, ValueError, SmokeError):
             time.sleep(0.1)
         else:
-            return
+            return address
     raise SmokeError(f"'nexus run' was not ready after {START_LIMIT:g} s")
 
 
