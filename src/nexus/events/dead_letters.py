@@ -80,6 +80,14 @@ def describe(error: BaseException | None) -> str:
     return (f"{name}: {text}" if text else name)[:_MAX_ERROR]
 
 
+def place(error: BaseException | None) -> str:
+    """Give file and line where an error was raised; empty when it was not."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
 def _trace(error: BaseException | None) -> str:
     if error is None:
         return ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nexus.events.ask import Ask
 from nexus.events.cause import origin
-from nexus.events.dead_letters import DeadReason, describe
+from nexus.events.dead_letters import DeadReason, describe, place
 from nexus.events.event import Event
 from nexus.events.succession import give_back
 
@@ -212,6 +212,7 @@ class Worker:
                 "event_id": event.id,
                 "attempt": attempt,
                 "error": describe(error),
+                "at": place(error),
             },
         )
         return reason

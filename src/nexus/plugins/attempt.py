@@ -127,4 +127,4 @@ def _trace(error: BaseException) -> BaseException | None:
     cause = error.__cause__ or error
     if isinstance(cause, NexusError | SyntaxError | ModuleNotFoundError):
         return None
-    return plugin_part(cause) or cause
+    return plugin_part(cause)

@@ -32,26 +32,3 @@ class Exposure(Protocol):
 
     async def close(self, mount: Any) -> None:
         """End the lifespans, and let go of the routes."""
-
-
-class NoExposure:
-    """Shows nothing: for an application without a web front."""
-
-    async def stage(
-        self, name: str, generation: int, routers: Sequence[Any], *, owner: object
-    ) -> Any:
-        """Accept anything."""
-
-    def commit(self, mount: Any) -> None:
-        """Show nothing."""
-
-    def withdraw(self, mount: Any) -> None:
-        """Take nothing away."""
-
-    async def drain(self, mount: Any, timeout: float) -> int:
-        """Have nothing to wait for."""
-        del mount, timeout
-        return 0
-
-    async def close(self, mount: Any) -> None:
-        """Have nothing to end."""

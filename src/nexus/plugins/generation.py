@@ -175,7 +175,7 @@ class Generation:
                 logger.error(  # noqa: TRY400 - the cause is logged, not the wrapper
                     "Shutdown failed",
                     extra={"plugin": self.plugin, "reason": str(error)},
-                    exc_info=error.__cause__ and (plugin_part(error.__cause__) or error.__cause__),
+                    exc_info=error.__cause__ and plugin_part(error.__cause__),
                 )
         await self.tasks.cancel_all(limits.shutdown)
         self._context.close()

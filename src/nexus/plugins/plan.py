@@ -85,15 +85,13 @@ def make_plan(
 
 
 def _platform_reasons(manifest: "Manifest", nexus_version: str, python_version: str) -> list[str]:
-    from nexus.manifest import satisfies_release
-
     reasons = []
-    if not satisfies_release(nexus_version, manifest.nexus_version):
+    if not manifest.accepts_nexus(nexus_version):
         reasons.append(
             f"It needs Nexus {manifest.nexus_version}, and this is {nexus_version}."
             " Install a version of the plugin that fits, or another version of Nexus."
         )
-    if not satisfies_release(python_version, manifest.python_version):
+    if not manifest.accepts_python(python_version):
         reasons.append(
             f"It needs Python {manifest.python_version}, and this is {python_version}."
             " Run the application with a Python that fits."

@@ -5,19 +5,19 @@ from types import TracebackType
 from nexus.plugins.importer import ROOT
 
 
-def plugin_part(error: BaseException) -> BaseException | None:
+def plugin_part(error: BaseException) -> BaseException:
     """Give the error with the frames from the plugin's own code on.
 
     What lies before them, the server, the framework and the platform, is the same for every error
     and hides the one line that counts.
 
     Returns:
-        The same error, its traceback cut; None when no plugin's code is in the traceback.
+        The same error; its traceback is cut where a plugin's code is in it, and whole otherwise.
     """
     trace = error.__traceback__
     while trace is not None and not _is_of_plugin(trace):
         trace = trace.tb_next
-    return None if trace is None else error.with_traceback(trace)
+    return error if trace is None else error.with_traceback(trace)
 
 
 def _is_of_plugin(trace: TracebackType) -> bool:

@@ -143,5 +143,5 @@ class PluginTasks:
         logger.error(
             "A background task failed",
             extra={"plugin": self._plugin, "task": label},
-            exc_info=plugin_part(error) or error,
+            exc_info=plugin_part(error),
         )

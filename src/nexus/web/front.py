@@ -196,7 +196,7 @@ def _log_error(
         record_exception(scope=scope, exc=error)
     logger.error(
         "a request failed",
-        exc_info=plugin_part(error) or error,
+        exc_info=plugin_part(error),
         extra={
             "plugin": exchange.plugin or PLATFORM,
             "request_id": exchange.request_id,

@@ -345,3 +345,18 @@ async def test_a_start_that_waits_for_its_own_background_task_is_told_so(worksho
     async with workshop.running(startup={"timeout": 0.2}) as site:
         assert site.state("eager") is PluginState.FAILED
         assert "feed" in site.reason("eager")
+
+
+async def test_a_blocked_plugin_does_not_keep_an_application_from_starting(workshop: Any) -> None:
+    workshop.plugin("waiting", dependencies=["not_there"])
+    app = workshop.app(startup={"on_failure": "abort"})
+    async with app.running():
+        assert app.manager.status("waiting").state is PluginState.BLOCKED
+
+
+async def test_warnings_of_a_manifest_are_logged_when_it_starts(
+    workshop: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    workshop.plugin("foo", permisions=["events.publish"])
+    async with workshop.running():
+        assert any("permissions" in record.getMessage() for record in caplog.records)

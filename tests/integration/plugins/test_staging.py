@@ -229,3 +229,15 @@ async def test_a_generation_that_has_ended_is_refused_by_its_context(workshop: A
         for plain in plain_calls:
             with pytest.raises(ContextClosed):
                 plain()
+
+
+async def test_a_start_that_waits_for_its_own_task_says_why_it_never_ends(workshop: Any) -> None:
+    body = """
+    async def initialize(self):
+        await self.create_task(asyncio.sleep(0), name="warm_up")
+        return True
+    """
+    workshop.plugin("foo", body)
+    async with workshop.running(startup={"timeout": 0.3}) as site:
+        assert site.state("foo") is PluginState.FAILED
+        assert "initialize() must not wait for them: warm_up" in site.reason("foo")

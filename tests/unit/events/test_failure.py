@@ -348,3 +348,18 @@ async def test_a_dead_letter_shows_the_traceback_of_the_last_attempt_only(bus, t
     assert "KeyError: 'inner'" in letter.traceback
     assert "first" not in letter.traceback
     assert "second" not in letter.traceback
+
+
+async def test_the_log_says_where_a_handler_failed(bus, caplog):
+    async def handler(_event):
+        raise ValueError("broken")
+
+    line = handler.__code__.co_firstlineno + 1
+    subscription = bus.subscription(
+        "a", handler, owner="p", options=SubscriptionOptions(max_attempts=1)
+    )
+    bus.attach([subscription])
+    await bus.publish("a", source="p")
+    await bus.join()
+    [failed] = [each for each in caplog.records if each.getMessage() == "event handler failed"]
+    assert failed.at == f"{__file__}:{line}"
