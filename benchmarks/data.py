@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nexus.data import SqliteDatabase, SqliteFile, SqliteKeyValueStore
+from nexus.data import SqliteDatabase, SqliteFile, SqlKeyValueStore
 
 if TYPE_CHECKING:
     import aiosqlite
@@ -46,7 +46,7 @@ class Contenders:
 
     def __init__(
         self,
-        store: SqliteKeyValueStore,
+        store: SqlKeyValueStore,
         peer: "aiosqlite.Connection",
         raw: sqlite3.Connection,
     ) -> None:
@@ -87,7 +87,7 @@ async def _measure(rounds: int, count: int, folder: Path) -> dict[str, float]:
         for statement in SETUP:
             raw.execute(statement)
             await peer.execute_fetchall(statement)
-        by = Contenders(SqliteKeyValueStore(database), peer, raw)
+        by = Contenders(SqlKeyValueStore(database), peer, raw)
         burst = CALLERS * 10
         plan = [
             ("our set", by.our_set, count, 1),

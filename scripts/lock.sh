@@ -10,13 +10,14 @@ command -v "$UV" >/dev/null || { echo "make lock needs uv (or UV=/path/to/uv)" >
 together=$(mktemp)
 trap 'rm -f "$together"' EXIT
 
+# Extras stay: pip looks for a newer coverage[toml] where only coverage is pinned.
 compile() {
     "$UV" pip compile --no-config --quiet --universal --python-version 3.11 --upgrade \
-        --no-annotate --custom-compile-command 'make lock' "$@" >/dev/null
+        --no-annotate --no-strip-extras --custom-compile-command 'make lock' "$@" >/dev/null
 }
 
 # All groups are resolved together first, so that two files never pin two versions of one thing.
-compile pyproject.toml --group test --group lint --group docs --group bench \
+compile pyproject.toml --all-extras --group test --group lint --group docs --group bench \
     --output-file "$together"
 
 pin() {
@@ -30,7 +31,7 @@ pin() {
 mkdir -p requirements
 pin runtime pyproject.toml
 pin build --group build
-pin test pyproject.toml --group test --group build
+pin test pyproject.toml --all-extras --group test --group build
 pin lint --group lint
 pin docs --group docs
-pin bench --group bench
+pin bench pyproject.toml --all-extras --group bench

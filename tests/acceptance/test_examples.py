@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -215,6 +215,25 @@ def test_the_plugins_own_tests_pass(plugin: str, tmp_path: Path) -> None:
     options = ["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
     done = nexus(tmp_path, "plugin", "test", plugin, *options)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+@pytest.mark.parametrize("plugin", ["tasks", "weather_station"])
+def test_the_plugins_that_store_records_pass_their_tests_on_servers_too(
+    plugin: str, engine: str, tmp_path: Path, server_url: Callable[[str], str]
+) -> None:
+    shutil.copytree(EXAMPLES / "plugins" / plugin, tmp_path / "plugins" / plugin)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "plugins"],
+        cwd=tmp_path,
+        env={**environment(), "NEXUS_TEST_DATABASE": server_url(engine)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)

@@ -4,8 +4,11 @@ A block that follows a line such as "`plugins/hello/plugin.py`:" is that file. A
 same path takes its place, as it does for the reader.
 """
 
+import ast
+import asyncio
 import importlib.util
 import re
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -138,6 +141,30 @@ async def test_the_service_of_the_guide_is_reached_through_reloads(tmp_path: Pat
         assert (await client.get("/plugins/prices/tea/USD")).json() == 4.32
         await app.manager.reload("rates")
         assert (await client.get("/plugins/prices/tea/USD")).json() == 4.32
+
+
+async def test_the_library_of_the_guide_to_models_lends_each_copy_once(tmp_path: Path) -> None:
+    write_files("docs/how-to/use-models.md", tmp_path)
+    async with served(tmp_path) as (_, client):
+        added = await client.post("/plugins/library/books?title=Emma&author=Jane%20Austen")
+        assert (added.status_code, added.json()) == (201, 1)
+        shown = await client.get("/plugins/library/authors/Jane%20Austen")
+        assert shown.json() == ["Emma"]
+        loans = [client.post("/plugins/library/books/1/loans") for _ in range(3)]
+        statuses = [answer.status_code for answer in await asyncio.gather(*loans)]
+        assert sorted(statuses) == [201, 409, 409]
+
+
+def test_the_migration_in_the_guide_to_models_is_what_the_command_writes(tmp_path: Path) -> None:
+    write_files("docs/how-to/use-models.md", tmp_path)
+    file = tmp_path / "plugins/library/migrations/versions/0001_first_tables.py"
+    shown = file.read_text(encoding="utf-8")
+    file.unlink()
+    command = [sys.executable, "-m", "nexus.cli", "db", "revision", "library"]
+    subprocess.run([*command, "-m", "First tables"], cwd=tmp_path, check=True, capture_output=True)
+    # The page's code is formatted like all code of the project; Alembic breaks lines elsewhere.
+    written = file.read_text(encoding="utf-8")
+    assert ast.dump(ast.parse(written)) == ast.dump(ast.parse(shown))
 
 
 async def test_the_plugin_of_the_readme_counts_its_greetings(tmp_path: Path) -> None:

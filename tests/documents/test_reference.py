@@ -11,8 +11,14 @@ import httpx
 import pytest
 
 from nexus import NexusApp, create_nexus_app
+from nexus.data import SqliteDatabase, SqliteFile
+from nexus.data.engines.mariadb.database import MariadbDatabase
+from nexus.data.engines.postgresql.database import PostgresqlDatabase
+from nexus.data.url import parse_url
 from nexus.manifest import KNOWN_PERMISSIONS
 from nexus.plugins import BasePlugin, HealthStatus
+from nexus.plugins.figures import database_figures
+from nexus.plugins.plugin_database import PluginDatabase
 from nexus.plugins.state import PluginState
 from nexus.web.errors import STATUS_OF_CODE
 from nexus.web.problems import PROBLEM_SCHEMA
@@ -20,6 +26,13 @@ from nexus.web.problems import PROBLEM_SCHEMA
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "nexus"
+
+DATABASES: dict[str, Any] = {
+    "SQLite": SqliteDatabase(SqliteFile(path=ROOT / "no.db")),
+    "PostgreSQL": PostgresqlDatabase(parse_url("postgresql://127.0.0.1/none")),
+    "MariaDB": MariadbDatabase(parse_url("mysql://127.0.0.1/none")),
+}
+"""One of each kind; none of them is opened."""
 
 PLUGIN = """
 from fastapi import APIRouter
@@ -108,9 +121,19 @@ def public_methods() -> dict[str, Any]:
     }
 
 
+def public_members(kind: type) -> dict[str, Any]:
+    return {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+
+
 def test_every_method_of_a_plugin_has_its_section() -> None:
     headings = re.findall(r"^### (\w+)$", reference("base-plugin"), re.MULTILINE)
-    assert sorted(headings) == sorted(public_methods())
+    assert sorted(headings) == sorted(public_members(BasePlugin))
+
+
+def test_everything_that_db_offers_is_listed() -> None:
+    listed = re.findall(r"^\| `.*?self\.db\.(\w+)\(", reference("base-plugin"), re.MULTILINE)
+    for_the_platform = {"take", "ready", "close"}
+    assert set(listed) == public_members(PluginDatabase).keys() - for_the_platform
 
 
 @pytest.mark.parametrize("name", sorted(public_methods()))
@@ -275,14 +298,33 @@ def test_every_code_of_the_http_layer_is_listed() -> None:
 # Metrics, states, permissions
 
 
+def database_families(database: Any) -> set[str]:
+    families = database_figures(database)()
+    return {f"{each.name}_total" if each.counter else each.name for each in families}
+
+
 async def test_every_metric_family_is_listed(client: httpx.AsyncClient) -> None:
     scrape = (await client.get("/metrics")).text
     actual = set(re.findall(r"^# TYPE (\w+) ", scrape, re.MULTILINE))
     text = reference("metrics")
     listed = set(first_codes(text))
-    assert listed == {name for name in actual if name.startswith("nexus_")}
+    ours = {name for name in actual if name.startswith("nexus_")}
+    assert listed == ours | database_families(DATABASES["PostgreSQL"])
     foreign = {name for name in actual if not name.startswith("nexus_")}
     assert {name for name in foreign if f"`{name}`" not in text} == set()
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_the_figures_of_each_kind_of_database_are_listed(kind: str) -> None:
+    database = DATABASES[kind]
+    places = {"all", "SQLite"} if kind == "SQLite" else {"all", "servers"}
+    listed = {
+        row[0].strip("`")
+        for row in rows(section(reference("metrics"), "## Database"))
+        if row[1] in places
+    }
+    assert listed == database_families(database)
+    assert len(listed) == len(database.figures())  # none is left out of the metrics
 
 
 async def test_the_labels_of_metrics_are_listed(client: httpx.AsyncClient) -> None:

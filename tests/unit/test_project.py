@@ -58,7 +58,8 @@ def tracked_texts() -> Iterator[tuple[str, str]]:
 
 def pinned(name: str) -> dict[str, str]:
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
-    return dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", text, re.MULTILINE))
+    pin = r"^([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,-]+\])?==([^\s;\\]+)"
+    return dict(re.findall(pin, text, re.MULTILINE))
 
 
 def wanted(group: str) -> Iterator[Requirement]:

@@ -1,6 +1,7 @@
 """Tasks as they come in, go out, and are stored."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated
 
@@ -109,3 +110,9 @@ class Reminders(BaseModel):
 
     sent: int
     notifier: bool = Field(description="Whether there is a plugin that takes reminders.")
+
+
+def count_tags(tags: Iterable[Sequence[str]]) -> dict[str, int]:
+    """Count the tags of several tasks, the most frequent tag first."""
+    counted = Counter(tag for each in tags for tag in each)
+    return dict(sorted(counted.items(), key=lambda entry: (-entry[1], entry[0])))

@@ -1,7 +1,7 @@
 """A task list: what can be done with it over HTTP, and what it tells other plugins."""
 
 import asyncio
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
@@ -16,10 +16,9 @@ from plugins.tasks.models import (
     TaskChanges,
     TaskDraft,
     TaskPage,
-    today,
 )
-from plugins.tasks.query import TaskQuery, count
-from plugins.tasks.store import TaskListFull, TaskStore
+from plugins.tasks.query import TaskQuery
+from plugins.tasks.store import SCHEMA, TaskListFull, TaskStore
 
 
 class Notifier(Protocol):
@@ -34,17 +33,16 @@ class TasksPlugin(BasePlugin):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = TaskStore(self, asyncio.Lock())
+        self.store = TaskStore(self)
 
     async def initialize(self) -> bool:
-        """Take over the lock of the generation before, and start to remind."""
-        # While a reload is under way, requests of two generations may change tasks. They exclude
-        # each other because they use one lock, which goes from one to the next as a service.
-        lock = self.get_service("tasks.lock") or asyncio.Lock()
-        self.register_service("tasks.lock", lock)
-        self.store = TaskStore(self, lock)
+        """Start to remind."""
         self.create_task(self._remind_regularly(), name="reminders")
         return True
+
+    def get_database_schema(self) -> dict[str, Any]:
+        """Declare the collection of tasks."""
+        return SCHEMA
 
     def get_api_routes(self) -> list[APIRouter]:
         """Serve the page, the tasks, the statistics and the reminders."""
@@ -55,7 +53,7 @@ class TasksPlugin(BasePlugin):
 
         @router.get("/stats", summary="Count the tasks")
         async def get_statistics() -> Statistics:
-            return count(await self.store.all())
+            return await self.store.statistics()
 
         @router.post("/reminders", summary="Remind of overdue tasks now")
         async def remind() -> Reminders:
@@ -78,9 +76,9 @@ class TasksPlugin(BasePlugin):
         notifier: Notifier | None = self.get_service("notifier.feed")
         if notifier is None:
             return Reminders(sent=0, notifier=False)
-        day, sent = today(), 0
-        for task in await self.store.all():
-            if task.is_overdue(day) and not task.reminded and await self._claim(task):
+        sent = 0
+        for task in await self.store.overdue():
+            if not task.reminded and await self._claim(task):
                 await notifier.notify(
                     f"Overdue: {task.title}", f"It was due on {task.due}.", "warning"
                 )
@@ -92,14 +90,14 @@ class TasksPlugin(BasePlugin):
     def _add_page(self, router: APIRouter) -> None:
         @router.get("/", response_class=HTMLResponse, summary="The list as a page for people")
         async def get_page(query: Annotated[TaskQuery, Query()]) -> HTMLResponse:
-            tasks = await self.store.all()
-            html = render_dashboard(query, query.apply(tasks), count(tasks))
+            page, statistics = await self.store.page(query), await self.store.statistics()
+            html = render_dashboard(query, page, statistics)
             return HTMLResponse(html, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
     def _add_collection(self, router: APIRouter) -> None:
         @router.get("/items", summary="List tasks: filtered, sorted, paged")
         async def list_tasks(query: Annotated[TaskQuery, Query()]) -> TaskPage:
-            return query.apply(await self.store.all())
+            return await self.store.page(query)
 
         @router.post("/items", status_code=201, summary="Add a task")
         async def add_task(draft: TaskDraft, request: Request, response: Response) -> Task:

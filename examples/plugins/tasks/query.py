@@ -1,15 +1,10 @@
 """Which tasks a client wants to see, in which order."""
 
-from collections import Counter
-from collections.abc import Sequence
-from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from plugins.tasks.models import Statistics, Task, TaskPage, today
-
-_LAST_DAY = date.max
+from plugins.tasks.models import today
 
 
 class TaskQuery(BaseModel):
@@ -27,45 +22,22 @@ class TaskQuery(BaseModel):
     limit: int = Field(default=50, ge=1, le=200)
     offset: int = Field(default=0, ge=0)
 
-    def apply(self, tasks: Sequence[Task]) -> TaskPage:
-        """Give the page of tasks that is asked for."""
-        day = today()
-        found = sorted((task for task in tasks if self._matches(task, day)), key=self._rank)
-        return TaskPage(
-            items=found[self.offset : self.offset + self.limit],
-            total=len(found),
-            limit=self.limit,
-            offset=self.offset,
-        )
+    def filter(self) -> dict[str, Any]:
+        """Give the filter of the collection for it."""
+        wanted: list[dict[str, Any]] = []
+        if self.tag:
+            wanted.append({"tags": {"$contains": self.tag}})
+        if self.done is not None:
+            wanted.append({"done": self.done})
+        if self.overdue is not None:
+            late = {"done": False, "due": {"$lt": today()}}
+            wanted.append(late if self.overdue else {"$not": late})
+        if self.text:
+            wanted.append({"text": {"$contains": self.text.casefold()}})
+        return {"$and": wanted} if wanted else {}
 
-    def _matches(self, task: Task, day: date) -> bool:
-        text = (self.text or "").casefold()
-        return (
-            (not self.tag or self.tag in task.tags)
-            and self.done in (None, task.done)
-            and self.overdue in (None, task.is_overdue(day))
-            and text in f"{task.title}\n{task.notes}".casefold()
-        )
-
-    def _rank(self, task: Task) -> tuple[object, ...]:
-        # The id settles what is otherwise equal, so that paging neither repeats nor leaves out.
-        if self.sort == "due":
-            return (task.due or _LAST_DAY, task.created_at, task.id)
-        if self.sort == "title":
-            return (task.title.casefold(), task.created_at, task.id)
-        return (task.created_at, task.id)
-
-
-def count(tasks: Sequence[Task]) -> Statistics:
-    """Count the tasks."""
-    day = today()
-    still_open = [task for task in tasks if not task.done]
-    tags = Counter(tag for task in still_open for tag in task.tags)
-    return Statistics(
-        total=len(tasks),
-        open=len(still_open),
-        done=len(tasks) - len(still_open),
-        overdue=sum(task.is_overdue(day) for task in still_open),
-        due_today=sum(task.due == day for task in still_open),
-        by_tag=dict(sorted(tags.items(), key=lambda entry: (-entry[1], entry[0]))),
-    )
+    def order(self) -> list[str]:
+        """Give what to sort by; the id settles what is otherwise equal."""
+        if self.sort == "created":
+            return ["created_at"]
+        return [f"{self.sort}_order", "created_at"]

@@ -4,36 +4,51 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from statistics import fmean
-from typing import Any
+
+from sqlalchemy import delete, func, select
 
 from nexus.plugins import BasePlugin
 from plugins.weather_station.models import Aggregate, Reading, Spread
+from plugins.weather_station.schemas.models import StoredReading
 
-_KEY = "history"
+_NEWEST_FIRST = (StoredReading.at.desc(), StoredReading.id.desc())
 
 
 class History:
-    """Keeps the newest readings in the plugin's data, so that they survive a restart.
+    """Keeps the newest readings in a table, so that they survive a restart.
 
     Args:
-        plugin: Whose data it is.
+        plugin: Whose readings they are.
     """
 
     def __init__(self, plugin: BasePlugin) -> None:
         self._plugin = plugin
 
-    async def readings(self) -> list[Reading]:
-        """Give what is kept, the oldest first."""
-        rows: list[list[Any]] = await self._plugin.get_data(_KEY, [])
-        return [
-            Reading(at=datetime.fromtimestamp(at, UTC), temperature=temperature, humidity=humidity)
-            for at, temperature, humidity in rows
-        ]
+    async def newest(self, limit: int | None = None) -> list[Reading]:
+        """Give the newest readings, the oldest of them first; all that are kept without a limit."""
+        wanted = select(StoredReading).order_by(*_NEWEST_FIRST).limit(limit)
+        async with self._plugin.db.session(read_only=True) as session:
+            found = (await session.scalars(wanted)).all()
+        return [each.reading() for each in reversed(found)]
 
-    async def keep(self, readings: Sequence[Reading]) -> None:
-        """Store the readings in place of what was kept."""
-        rows = [[each.at.timestamp(), each.temperature, each.humidity] for each in readings]
-        await self._plugin.set_data(_KEY, rows)
+    async def latest(self) -> Reading | None:
+        """Give the newest reading, None when there is none yet."""
+        return next(iter(await self.newest(1)), None)
+
+    async def size(self) -> int:
+        """Give how many readings are kept."""
+        async with self._plugin.db.session(read_only=True) as session:
+            return await session.scalar(select(func.count()).select_from(StoredReading)) or 0
+
+    async def keep(self, reading: Reading, limit: int) -> None:
+        """Store a reading, and let the oldest go where there are more than may be."""
+        async with self._plugin.db.session() as session:
+            session.add(StoredReading.of(reading))
+            await session.flush()
+            beyond = select(StoredReading.id).order_by(*_NEWEST_FIRST).offset(limit)
+            gone = (await session.scalars(beyond)).all()
+            if gone:
+                await session.execute(delete(StoredReading).where(StoredReading.id.in_(gone)))
 
 
 def aggregate(readings: Iterable[Reading], window: int) -> list[Aggregate]:

@@ -47,27 +47,27 @@ class WeatherStationPlugin(BasePlugin):
 
         @router.get("/latest", summary="Show the newest reading")
         async def get_latest() -> Latest:
-            readings = await self.history.readings()
-            if not readings:
+            reading = await self.history.latest()
+            if reading is None:
                 raise HTTPException(404, "There is no reading yet; the first one comes soon.")
-            age = datetime.now(UTC) - readings[-1].at
+            age = datetime.now(UTC) - reading.at
             station = await self.get_config("station", "Roof")
-            return Latest(station=station, reading=readings[-1], age=age.total_seconds())
+            return Latest(station=station, reading=reading, age=age.total_seconds())
 
         @router.get("/history", summary="List the newest readings, the oldest first")
         async def get_history(limit: Annotated[int, Query(ge=1, le=5000)] = 100) -> ReadingList:
-            return ReadingList(items=(await self.history.readings())[-limit:])
+            return ReadingList(items=await self.history.newest(limit))
 
         @router.get("/aggregates", summary="Show least, greatest and mean values by window")
         async def get_aggregates(
             window: Annotated[int, Query(ge=1, le=86_400, description="In seconds.")] = 60,
         ) -> AggregateList:
-            return AggregateList(items=aggregate(await self.history.readings(), window))
+            return AggregateList(items=aggregate(await self.history.newest(), window))
 
         @router.get("/chart.svg", summary="Show the history as a picture")
         async def get_chart(measure: Measure = "temperature") -> Response:
             return Response(
-                (await self._chart(measure)).render(await self.history.readings()),
+                (await self._chart(measure)).render(await self.history.newest()),
                 media_type="image/svg+xml",
                 headers={
                     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -80,9 +80,9 @@ class WeatherStationPlugin(BasePlugin):
     async def health_check(self) -> HealthStatus:
         """Add how old the newest reading is; too old means that the worker does not work."""
         health = await super().health_check()
-        readings = await self.history.readings()
+        latest = await self.history.latest()
         # After a long stop the newest reading is old, and the worker has had no time yet.
-        newest = max([self._began, *(each.at for each in readings[-1:])])
+        newest = self._began if latest is None else max(self._began, latest.at)
         age = (datetime.now(UTC) - newest).total_seconds()
         limit = max(_PATIENCE * await self.get_config("interval", 5), 2)
         late = age > limit
@@ -94,7 +94,7 @@ class WeatherStationPlugin(BasePlugin):
         if late:
             health.healthy = False
             health.message = f"There has been no reading for {age:.0f} s."
-        health.metrics["readings_kept"] = float(len(readings))
+        health.metrics["readings_kept"] = float(await self.history.size())
         return health
 
     def get_metrics(self) -> dict[str, float]:
@@ -113,12 +113,11 @@ class WeatherStationPlugin(BasePlugin):
         thresholds = Thresholds(
             low=await self.get_config("low", 5), high=await self.get_config("high", 28)
         )
-        readings = await self.history.readings()
+        previous = await self.history.latest()
         if self._stage() == "retired":
             return None
-        previous = readings[-1] if readings else None
         reading = self.sensor.read(previous)
-        await self.history.keep([*readings, reading][-limit:])
+        await self.history.keep(reading, limit)
         self.readings_taken += 1
         await self.publish_event("weather_station.reading", reading.model_dump(mode="json"))
         alert = thresholds.alert(previous, reading)

@@ -44,7 +44,7 @@ def backup(
         running = client is not None
     size = file.stat().st_size
     # Of an application elsewhere it is not known from here.
-    database = None if where.url else str(where.settings().database_path)
+    database = None if where.url else where.settings().database_url.location
     document = {
         "running": running,
         "file": str(file.absolute()),
@@ -73,6 +73,7 @@ def restore(
     """
     from nexus.cli.connection import Where, must_not_run
     from nexus.cli.running import while_stopped
+    from nexus.config.storage import database_file
     from nexus.data import restore_database
     from nexus.errors import BackupRefused, DatabaseInUse
 
@@ -84,7 +85,7 @@ def restore(
             problem="there is no such file",
             advice="Name a file that 'nexus backup' made. Nothing was changed.",
         )
-    target = settings.database_path
+    target = database_file(settings)
     _confirm(file, target, yes=yes, as_json=as_json)
     try:
         with while_stopped(target):
@@ -128,18 +129,20 @@ def _download(client: Any, file: Path, report: _Report) -> None:
 def _copy(settings: "Settings", file: Path, report: _Report) -> None:
     import asyncio
 
+    from nexus.config.storage import database_file
     from nexus.data import SqliteDatabase, SqliteFile
     from nexus.errors import BackupRefused
 
-    if not settings.database_path.exists():
+    source = database_file(settings)
+    if not source.exists():
         raise BackupRefused(
-            path=str(settings.database_path),
+            path=str(source),
             problem="there is no database yet, so there is nothing to back up",
             advice="The first start of the application makes it.",
         )
 
     async def copy() -> None:
-        async with SqliteDatabase(SqliteFile(path=settings.database_path)) as database:
+        async with SqliteDatabase(SqliteFile(path=source)) as database:
             await database.backup(file, progress=report)
 
     asyncio.run(copy())

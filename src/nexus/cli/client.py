@@ -71,6 +71,10 @@ class ManagementClient:
         """Put something in place."""
         return self._call("PUT", API + path, document)
 
+    def delete(self, path: str) -> Any:
+        """Remove something, and read what the answer tells of it."""
+        return self._call("DELETE", API + path)
+
     def patch(self, path: str, document: Any) -> Any:
         """Change something."""
         return self._call("PATCH", API + path, document)
@@ -104,6 +108,15 @@ class ManagementClient:
             except OSError as error:
                 raise CannotWrite(path=str(target), problem=error.strerror or str(error)) from error
         return size
+
+    def receive(self, path: str, write: Callable[[bytes], None]) -> None:
+        """Read something that is long, piece by piece."""
+        with self._reaching(), self._http.stream("GET", API + path) as answer:
+            if answer.is_error:
+                answer.read()
+                _checked(answer)
+            for block in answer.iter_bytes():
+                write(block)
 
     def _call(self, method: str, path: str, document: Any = None) -> Any:
         with self._reaching():

@@ -92,7 +92,7 @@ def set_value(
         else:
             items, state, reason = _store(where, plugin, key, parsed)
     warning = None if unset else _undeclared(plugin, key, items)
-    database = None if running else str(where.settings().database_path)
+    database = None if running else where.settings().database_url.location
     entry = next((each for each in items if each["key"] == key), _no_entry(key))
     document = {
         "running": running,

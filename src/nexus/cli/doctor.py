@@ -86,7 +86,7 @@ def _values(settings: "Settings", *, all_settings: bool) -> list[dict[str, Any]]
     from nexus.config import MASK, describe_settings
 
     sources = settings.sources()
-    values = settings.model_dump(mode="json", exclude={"plugins"})
+    values = settings.shown()
     found = []
     for each in describe_settings():
         source = sources[each.path]

@@ -21,10 +21,12 @@ EPILOG: Final = (
     "Exit codes: 0 done; 1 failed, or a problem was found; 2 wrong usage; 3 no application is"
     " running; 4 refused; 130 stopped by force."
 )
-_REFUSALS: Final = frozenset({"config-value-refused", "config-key-fixed"})
+_REFUSALS: Final = frozenset(
+    {"config-value-refused", "config-key-fixed", "plugin-data-in-use", "plugin-has-data"}
+)
 _REFUSING: Final = frozenset({400, 401, 403, 409, 413, 422})
 """The HTTP statuses that say: you may not, or this is not right."""
-_FAILURES: Final = frozenset({"reload-failed", "backup-refused"})
+_FAILURES: Final = frozenset({"reload-failed", "backup-refused", "purge-failed"})
 """What comes with such a status, and still is something that did not work."""
 
 

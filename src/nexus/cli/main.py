@@ -10,6 +10,8 @@ from typing_extensions import override
 from nexus._version import __version__
 from nexus.cli.backup import backup, restore
 from nexus.cli.config import config_app
+from nexus.cli.data import data_app
+from nexus.cli.db import db_app
 from nexus.cli.doctor import doctor
 from nexus.cli.exit_codes import EPILOG, ExitCode, exit_code_of
 from nexus.cli.health import health
@@ -29,6 +31,8 @@ _ORDER: Final = (
     "run",
     "plugin",
     "config",
+    "data",
+    "db",
     "maintenance",
     "health",
     "doctor",
@@ -101,6 +105,8 @@ app.command()(init)
 app.command()(run)
 app.add_typer(plugin_app, name="plugin")
 app.add_typer(config_app, name="config")
+app.add_typer(data_app, name="data")
+app.add_typer(db_app, name="db")
 app.add_typer(maintenance_app, name="maintenance")
 app.add_typer(token_app, name="token")
 app.command()(backup)

@@ -5,6 +5,7 @@ import typer
 from nexus.cli.plugin_change import disable, enable, reload
 from nexus.cli.plugin_check import check
 from nexus.cli.plugin_create import create
+from nexus.cli.plugin_purge import purge
 from nexus.cli.plugin_schema import schema
 from nexus.cli.plugin_show import info, list_plugins
 from nexus.cli.plugin_tests import run_tests
@@ -17,6 +18,7 @@ plugin_app.command()(check)
 plugin_app.command()(enable)
 plugin_app.command()(disable)
 plugin_app.command()(reload)
+plugin_app.command()(purge)
 plugin_app.command()(schema)
 plugin_app.command(
     "test",

@@ -105,7 +105,7 @@ def _store_wish(where: Any, name: str, *, enabled: bool) -> dict[str, Any]:
                 [list_view(each) for each in after],
                 PluginState.STOPPED,
             )
-            return {**changed, "others": others, "database": str(stored.settings.database_path)}
+            return {**changed, "others": others, "database": stored.settings.database_url.location}
 
     return asyncio.run(write())
 

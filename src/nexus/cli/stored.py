@@ -8,13 +8,9 @@ from typing import Any
 
 from nexus.cli.running import while_stopped
 from nexus.config import PluginConfiguration, SecretBox, Settings, StoredValues
-from nexus.data import (
-    KeyValueStore,
-    MemoryKeyValueStore,
-    SqliteDatabase,
-    SqliteFile,
-    SqliteKeyValueStore,
-)
+from nexus.config.storage import database_of
+from nexus.data import KeyValueStore, MemoryKeyValueStore, SqlKeyValueStore
+from nexus.data.database import Database
 from nexus.errors import PluginHasNoSettings, PluginNotFound
 from nexus.plugins.discovery import DiscoveredPlugin, discover
 from nexus.plugins.manager import NAMESPACE
@@ -162,20 +158,30 @@ async def stored_application(
         DatabaseInUse: Something is to be stored, and another process uses the database.
     """
     async with AsyncExitStack() as stack:
-        if write:
-            stack.enter_context(while_stopped(settings.database_path))
+        path = settings.database_path
+        if write and path is not None and not settings.database.shared:
+            stack.enter_context(while_stopped(path))
         store: KeyValueStore = MemoryKeyValueStore()
-        if write or settings.database_path.exists():
-            database = SqliteDatabase(
-                SqliteFile(
-                    path=settings.database_path,
-                    synchronous=settings.database.synchronous,
-                    busy_timeout=settings.database.busy_timeout,
-                )
-            )
-            await stack.enter_async_context(database)
-            store = SqliteKeyValueStore(database, max_bytes=settings.database.value_limit)
+        if write or path is None or path.exists():
+            database = await stack.enter_async_context(opened_database(settings))
+            store = SqlKeyValueStore(database, max_bytes=settings.database.value_limit)
         yield StoredApplication(settings, store)
+
+
+@asynccontextmanager
+async def opened_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the application's database without the application.
+
+    Raises:
+        DatabaseUnavailable: It cannot be opened.
+        DatabaseDriverMissing: The driver for its kind is not installed.
+    """
+    database = database_of(settings)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 def _unready(configurations: Mapping[str, PluginConfiguration | None]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from nexus.data.url import sqlite_path
+from nexus.data.url import parse_url
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -58,25 +58,50 @@ class DatabaseSettings(Section):
 
     url: str | None = Field(
         None,
-        description="The database, sqlite:/// and a path relative to the application's folder;"
-        " unset, it is nexus.db in the data folder.",
+        description="The database: sqlite:/// and a path relative to the application's folder,"
+        " postgresql://user:password@host/name or mysql://user:password@host/name; unset, it is"
+        " nexus.db in the data folder.",
     )
     synchronous: Literal["normal", "full"] = Field(
         "normal",
-        description="What a commit survives: normal a killed process, full a power failure too.",
+        description="SQLite: what a commit survives: normal a killed process, full a power failure"
+        " too.",
     )
     busy_timeout: Seconds = Field(
-        5.0, description="Seconds to wait for another process's lock on the database."
+        5.0, description="SQLite: seconds to wait for another process's lock on the database."
+    )
+    shared: bool = Field(
+        default=False,
+        description="SQLite: whether several processes may use the file at once.",
     )
     value_limit: Count = Field(
         16 * 1024 * 1024, description="The greatest size of one stored value, in bytes of JSON."
     )
+    document_limit: Count = Field(
+        1024 * 1024,
+        description="The greatest size of one document of a collection, in bytes of JSON.",
+    )
+    pool_size: Count = Field(
+        10,
+        description="How many connections to a server there are; on SQLite, how many are lent to"
+        " streams and blocks that only read.",
+    )
+    pool_timeout: Seconds = Field(
+        5.0, description="Seconds to wait for a connection before the database counts as away."
+    )
+    statement_timeout: Seconds = Field(
+        30.0, description="Seconds that a statement may take on a server."
+    )
+    transaction_timeout: Seconds = Field(
+        30.0, description="Seconds after which an open transaction is rolled back."
+    )
+    slow_query: Seconds = Field(1.0, description="Seconds from which a query is logged as slow.")
 
     @field_validator("url")
     @classmethod
     def _is_known(cls, url: str | None) -> str | None:
         if url is not None:
-            sqlite_path(url)
+            parse_url(url)
         return url
 
 

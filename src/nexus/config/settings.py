@@ -1,7 +1,7 @@
 """The application's settings: what can be set, and what each setting means."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from nexus.config.sections import (
     StartupSettings,
     SupervisionSettings,
 )
-from nexus.data.url import sqlite_path
+from nexus.data.url import DatabaseUrl, parse_url
 
 Environment = Literal["development", "production"]
 
@@ -81,11 +81,25 @@ class Settings(Section):
         return tuple(self._root / path for path in self.plugin_paths)
 
     @property
-    def database_path(self) -> Path:
-        """The database file, absolute."""
+    def database_url(self) -> DatabaseUrl:
+        """Where the database is; the path of a file is absolute."""
         if self.database.url is None:
-            return self.data_folder / "nexus.db"
-        return self._root / sqlite_path(self.database.url)
+            return DatabaseUrl(engine="sqlite", path=str(self.data_folder / "nexus.db"))
+        url = parse_url(self.database.url)
+        return replace(url, path=str(self._root / url.path)) if url.engine == "sqlite" else url
+
+    @property
+    def database_path(self) -> Path | None:
+        """The database file, absolute; None where the database is on a server."""
+        url = self.database_url
+        return Path(url.path) if url.engine == "sqlite" else None
+
+    def shown(self) -> dict[str, Any]:
+        """Give the settings as JSON-ready data without the plugins' and without secrets."""
+        values = self.model_dump(mode="json", exclude={"plugins"})
+        if self.database_path is None:  # a server's URL may hold a password
+            values["database"]["url"] = self.database_url.location
+        return values
 
     def unused_plugins(self, known: Iterable[str]) -> list[str]:
         """Tell of the settings under `plugins` that are for no plugin there is, a sentence each.

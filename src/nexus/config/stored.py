@@ -66,7 +66,7 @@ class StoredValues:
         """Read what is stored for a plugin; whoever keeps it holds the lock until it is kept."""
         values: dict[str, JSON] = {}
         undecryptable: dict[str, SecretUndecryptable] = {}
-        for key, entry in (await self._store.items(_namespace(plugin))).items():
+        for key, entry in (await self._store.items(settings_namespace(plugin))).items():
             try:
                 values[key] = self._opened(plugin, key, entry)
             except SecretUndecryptable as error:
@@ -94,15 +94,19 @@ class StoredValues:
                 entries[key] = {_SECRET: self._box.encrypt(plugin, key, value)}
             else:
                 entries[key] = {_PLAIN: value}
-        await self._store.update(_namespace(plugin), entries)
+        await self._store.update(settings_namespace(plugin), entries)
         self._tell(plugin, {key: copied(value) for key, value in changes.items()})
 
     async def forget(self, plugin: str) -> None:
         """Remove everything that is stored for a plugin."""
         async with self.exclusive(plugin):
-            stored = await self._store.items(_namespace(plugin))
-            await self._store.clear(_namespace(plugin))
+            stored = await self._store.items(settings_namespace(plugin))
+            await self._store.clear(settings_namespace(plugin))
             self._tell(plugin, dict.fromkeys(stored))
+
+    def removed(self, plugin: str, keys: Collection[str]) -> None:
+        """Take note that values were removed from the store by somebody who holds the lock."""
+        self._tell(plugin, dict.fromkeys(keys))
 
     def _tell(self, plugin: str, changes: Mapping[str, JSON]) -> None:
         for watcher in [one for one, name in self._watchers.items() if name == plugin]:
@@ -114,5 +118,6 @@ class StoredValues:
         return entry[_PLAIN]
 
 
-def _namespace(plugin: str) -> str:
+def settings_namespace(plugin: str) -> str:
+    """Give the store's namespace that holds a plugin's stored settings."""
     return f"config/{plugin}"

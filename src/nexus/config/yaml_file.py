@@ -14,6 +14,7 @@ from nexus.data.json_text import MAX_DEPTH, check_json
 from nexus.errors import InvalidYaml, NotJson, ValueTooLarge
 
 MAX_BYTES: Final = 1024 * 1024
+_TOO_DEEP: Final = f"values nest at most {MAX_DEPTH} levels deep"
 _LONGEST_PATH: Final = 80
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 _NUMBER: Final = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?$")
@@ -42,7 +43,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             path=str(path),
             line=mark.line + 1 if mark else None,
             column=mark.column + 1 if mark else None,
-            problem=error.problem or error.context or "it is no YAML",
+            problem=_problem(error),
         ) from error
     except yaml.YAMLError as error:
         raise _invalid(path, str(error).splitlines()[0]) from error
@@ -97,9 +98,15 @@ def _check_events(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise _at(event, f"values nest at most {MAX_DEPTH} levels deep")
+            raise _at(event, _TOO_DEEP)
         if getattr(event, "tag", None) is not None:
             raise _at(event, f"the tag {event.tag!r:.60} is not used here")
+
+
+def _problem(error: Any) -> str:
+    problem: str = error.problem or error.context or "it is no YAML"
+    # PyYAML 6.0.4 has a limit of its own, which a line of brackets meets before any event comes.
+    return _TOO_DEEP if "maximum nesting depth" in problem else problem
 
 
 def _at(found: Any, problem: str) -> Exception:

@@ -1,4 +1,4 @@
-"""What plugins and the platform keep: JSON by key, on SQLite or in memory.
+"""What plugins and the platform keep, on SQLite, PostgreSQL or MariaDB.
 
 The names below are loaded on first use: a store in memory needs no SQLite.
 """
@@ -8,39 +8,37 @@ from typing import TYPE_CHECKING
 from nexus._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nexus.data.backup import restore_database
+    from nexus.data.engines.sqlite.backup import restore_database
+    from nexus.data.engines.sqlite.database import SqliteDatabase
+    from nexus.data.engines.sqlite.file import SqliteFile
+    from nexus.data.engines.sqlite.sole_use import sole_use
     from nexus.data.json_text import JSON
     from nexus.data.kv import MISSING, KeyValueStore
     from nexus.data.memory import MemoryKeyValueStore
-    from nexus.data.sole_use import sole_use
-    from nexus.data.sqlite import DatabaseFigures, SqliteDatabase
-    from nexus.data.sqlite_file import SqliteFile
-    from nexus.data.sqlite_kv import SqliteKeyValueStore
+    from nexus.data.sql_kv import SqlKeyValueStore
 
 __all__ = [
     "JSON",
     "MISSING",
-    "DatabaseFigures",
     "KeyValueStore",
     "MemoryKeyValueStore",
+    "SqlKeyValueStore",
     "SqliteDatabase",
     "SqliteFile",
-    "SqliteKeyValueStore",
     "restore_database",
     "sole_use",
 ]
 
 _HOMES = {
-    "DatabaseFigures": "nexus.data.sqlite",
     "JSON": "nexus.data.json_text",
     "KeyValueStore": "nexus.data.kv",
     "MISSING": "nexus.data.kv",
     "MemoryKeyValueStore": "nexus.data.memory",
-    "SqliteDatabase": "nexus.data.sqlite",
-    "SqliteFile": "nexus.data.sqlite_file",
-    "SqliteKeyValueStore": "nexus.data.sqlite_kv",
-    "restore_database": "nexus.data.backup",
-    "sole_use": "nexus.data.sole_use",
+    "SqliteDatabase": "nexus.data.engines.sqlite.database",
+    "SqliteFile": "nexus.data.engines.sqlite.file",
+    "SqlKeyValueStore": "nexus.data.sql_kv",
+    "restore_database": "nexus.data.engines.sqlite.backup",
+    "sole_use": "nexus.data.engines.sqlite.sole_use",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

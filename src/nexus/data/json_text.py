@@ -5,7 +5,6 @@ JSON. Here such values are refused before anything is stored, with the path to t
 """
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterator
 from json import encoder as json_encoder
 from typing import Any, Final, NoReturn, TypeAlias
@@ -23,9 +22,18 @@ _TOO_LARGE: Final = -2
 _PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 
-def _make_encoder() -> Callable[[JSON], str]:
+def make_encoder(default: Callable[[Any], JSON] | None = None) -> Callable[[JSON], str]:
+    """Make what writes values that have been checked as JSON text.
+
+    Args:
+        default: Gives what is written for a value of a type that JSON lacks.
+    """
     settings = json.JSONEncoder(
-        ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
+        ensure_ascii=False,
+        allow_nan=False,
+        check_circular=False,
+        separators=(",", ":"),
+        default=default,
     )
     # JSONEncoder.encode makes this for every call, which is half of the cost of a small value.
     make_encoder = getattr(json_encoder, "c_make_encoder", None)
@@ -46,7 +54,7 @@ def _make_encoder() -> Callable[[JSON], str]:
     return lambda value: "".join(make_parts(value, 0))
 
 
-_encode = _make_encoder()
+_encode = make_encoder()
 
 
 def encode(value: JSON, *, max_bytes: int = MAX_BYTES) -> str | bytes:
@@ -158,21 +166,24 @@ def _parts_left(value: JSON, levels: int, left: int) -> int:  # noqa: C901, PLR0
 
 def _refuse(value: JSON) -> NoReturn:
     for path, part, depth in _walk(value):
-        hint = _objection(part, depth)
+        hint = objection(part, depth)
         if hint is not None:
-            raise NotJson(path=path, found=_kind(part), hint=hint)
+            raise NotJson(path=path, found=describe(part), hint=hint)
     raise NotJson(path="$", found="a value that changed meanwhile", hint="Store a copy of it.")
 
 
 def _walk(value: JSON) -> Iterator[tuple[str, Any, int]]:
-    waiting: deque[tuple[str, Any, int]] = deque([("$", value, 0)])
+    # Depth first: what contains itself twice would double the others at every level.
+    waiting: list[tuple[str, Any, int]] = [("$", value, 0)]
     while waiting:
-        path, part, depth = waiting.popleft()
+        path, part, depth = waiting.pop()
         yield path, part, depth
+        parts: list[tuple[str, Any, int]] = []
         if type(part) is dict:
-            waiting.extend((f"{path}.{key}", item, depth + 1) for key, item in part.items())
+            parts = [(f"{path}.{key}", item, depth + 1) for key, item in part.items()]
         elif type(part) is list:
-            waiting.extend((f"{path}[{i}]", item, depth + 1) for i, item in enumerate(part))
+            parts = [(f"{path}[{i}]", item, depth + 1) for i, item in enumerate(part)]
+        waiting.extend(reversed(parts))
 
 
 _HINTS: Final[dict[type, str]] = {
@@ -184,7 +195,8 @@ _HINTS: Final[dict[type, str]] = {
 }
 
 
-def _objection(part: Any, depth: int) -> str | None:
+def objection(part: Any, depth: int) -> str | None:
+    """Say what to do about a part that JSON cannot carry, its own parts aside; None if it can."""
     kind = type(part)
     if depth > MAX_DEPTH:
         return f"Values nest at most {MAX_DEPTH} levels deep, and none contains itself."
@@ -209,7 +221,8 @@ def _hint_for_others(part: Any) -> str:
     return "Turn it into None, bool, int, float, str, list or dict first."
 
 
-def _kind(part: Any) -> str:
+def describe(part: Any) -> str:
+    """Say in words what a part that was refused is."""
     if type(part) is float:
         return repr(part)
     if type(part) is dict and any(type(key) is not str for key in part):

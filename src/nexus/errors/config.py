@@ -101,3 +101,20 @@ class SecretKeyUnusable(NexusError):
     @override
     def render(self) -> str:
         return f"The key file {self.data['path']} {self.data['problem']}. {self.data['advice']}"
+
+
+class ConfigInTransaction(NexusError):
+    """A plugin set a setting inside a transaction."""
+
+    code = "config-in-transaction"
+
+    def __init__(self, *, plugin: str, key: str) -> None:
+        super().__init__(plugin=plugin, key=key)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"Plugin {self.data['plugin']!r} called set_config({self.data['key']!r}) inside"
+            " db.transaction(). Settings are in force at once and are no part of a transaction."
+            " Call it before or after the block; nothing was set."
+        )

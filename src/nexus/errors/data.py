@@ -55,12 +55,16 @@ class ValueTooLarge(NexusError):
 
 
 class DatabaseUnavailable(NexusError):
-    """The database cannot be opened, read or written."""
+    """The database cannot be opened, read or written.
+
+    `passing` tells whether that may be over without anybody changing anything here, as when a
+    server is restarted.
+    """
 
     code = "database-unavailable"
 
-    def __init__(self, *, path: str, problem: str, advice: str) -> None:
-        super().__init__(path=path, problem=problem, advice=advice)
+    def __init__(self, *, path: str, problem: str, advice: str, passing: bool = False) -> None:
+        super().__init__(path=path, problem=problem, advice=advice, passing=passing)
 
     @override
     def render(self) -> str:
@@ -120,3 +124,129 @@ class BackupRefused(NexusError):
     @override
     def render(self) -> str:
         return f"{self.data['path']}: {self.data['problem']}. {self.data['advice']}"
+
+
+class UniqueViolation(NexusError):
+    """A unique index refused a row."""
+
+    code = "unique-violation"
+
+    def __init__(self, *, constraint: str) -> None:
+        super().__init__(constraint=constraint)
+
+    @override
+    def render(self) -> str:
+        same = self.data["constraint"]
+        return f"There is a row with the same {same} already. Nothing was stored."
+
+
+class TransactionEnded(NexusError):
+    """A transaction was used after its block had ended."""
+
+    code = "transaction-ended"
+
+    @override
+    def render(self) -> str:
+        return (
+            "This transaction has ended. Use what 'async with' gives inside its block only, and"
+            " await there whatever is to be part of it."
+        )
+
+
+class TransactionExpired(NexusError):
+    """A transaction was open for too long and was rolled back."""
+
+    code = "transaction-expired"
+
+    def __init__(self, *, limit: float) -> None:
+        super().__init__(limit=limit)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"The transaction was open for more than {self.data['limit']:g} s and was rolled back;"
+            " nothing of it was stored. Do what takes long outside the block, or set"
+            " database.transaction_timeout."
+        )
+
+
+class TransactionReadOnly(NexusError):
+    """A transaction that only reads was asked to change something."""
+
+    code = "transaction-read-only"
+
+    @override
+    def render(self) -> str:
+        return (
+            "This transaction was opened with read_only=True, so it changes nothing. Leave that out"
+            " of the outermost block."
+        )
+
+
+class DatabaseDriverMissing(NexusError):
+    """The driver for a kind of database is not installed."""
+
+    code = "database-driver-missing"
+
+    def __init__(self, *, engine: str, driver: str) -> None:
+        super().__init__(engine=engine, driver=driver)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"database.url names a {self.data['engine']} database, and the package"
+            f" {self.data['driver']} is not installed. Install it: pip install"
+            f" 'nexus-platform[{self.data['engine']}]'."
+        )
+
+
+class DataNotReady(NexusError):
+    """A plugin used its database before it was prepared."""
+
+    code = "data-not-ready"
+
+    def __init__(self, *, plugin: str) -> None:
+        super().__init__(plugin=plugin)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"The database of plugin {self.data['plugin']!r} is not prepared yet. Use self.db from"
+            " initialize() on, and not in __init__() or get_database_schema()."
+        )
+
+
+class ModelsMissing(NexusError):
+    """A plugin asked for a session and has no models."""
+
+    code = "models-missing"
+
+    def __init__(self, *, plugin: str) -> None:
+        super().__init__(plugin=plugin)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"Plugin {self.data['plugin']!r} has no models. Write SQLAlchemy classes in its"
+            " schemas/models.py, or use self.db.collection()."
+        )
+
+
+class TransactionLost(NexusError):
+    """A transaction was committed after a statement in it had failed unheard."""
+
+    code = "transaction-lost"
+
+    @override
+    def render(self) -> str:
+        return (
+            "A statement of this transaction failed and its error was not passed on, so nothing of"
+            " the transaction was stored. Let the error leave the block, or run the statement in a"
+            " nested transaction and catch it around that."
+        )
+
+
+class TransactionCollided(DatabaseUnavailable):
+    """A transaction had to give way to another one, each of which waited for the other."""
+
+    code = "transaction-collided"

@@ -73,7 +73,9 @@ class Attempt:
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if not task.done() and loop.time() >= deadline:
-                return self._too_slow()
+                if not self._generation.takes_its_time:
+                    return self._too_slow()
+                deadline = loop.time() + self._limits.start
         return None
 
     def _too_slow(self) -> str:

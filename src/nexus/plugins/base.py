@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from nexus.events import Event
     from nexus.plugins.context import PluginContext
+    from nexus.plugins.plugin_database import PluginDatabase
     from nexus.services import ServiceReference
 
 
@@ -87,10 +88,10 @@ class BasePlugin(ABC):
             A dictionary with any of these keys:
 
             - `collections`: by name, each with `indexes`, a list of
-              `{"field": name, "unique": bool}`;
+              `{"field": path, "unique": bool}` or `{"fields": [path, ...]}`;
             - `initial_data`: `config` gives configuration defaults, just above the manifest's;
-              a declared collection's name gives documents; any other key becomes data, unless
-              data of that key is there already.
+              a declared collection's name gives a list of documents, which are stored once; any
+              other key becomes data, unless data of that key is there already.
         """
         return {}
 
@@ -219,6 +220,7 @@ class BasePlugin(ABC):
         Raises:
             ConfigValueRefused: The manifest declares the setting, and the value does not fit.
             ConfigKeyFixed: An environment variable fixes the setting.
+            ConfigInTransaction: It is called inside `db.transaction()`.
         """
         await self._nexus_context.set_config(key, value)
 
@@ -246,6 +248,16 @@ class BasePlugin(ABC):
             Whether there was anything.
         """
         return await self._nexus_context.delete_data(key)
+
+    @property
+    def db(self) -> "PluginDatabase":
+        """The plugin's collections, models and transactions; use it from `initialize` on.
+
+        `self.db.collection("items")` stores documents, `async with self.db.session() as session:`
+        works with the SQLAlchemy classes of `schemas/models.py`, and what happens in
+        `async with self.db.transaction():` is committed as a whole or not at all.
+        """
+        return self._nexus_context.database
 
     def create_task(
         self, coroutine: Coroutine[Any, Any, Any], *, name: str | None = None

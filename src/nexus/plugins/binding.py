@@ -33,7 +33,7 @@ def bind(plugin: "BasePlugin") -> None:
     if context is None:
         from nexus.plugins.detached import detached_context
 
-        context = detached_context(type(plugin))
+        context = detached_context(plugin)
     identity = context.identity
     plugin._nexus_context = context  # noqa: SLF001 - the platform's own attribute
     plugin.name = identity.name

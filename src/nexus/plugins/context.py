@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nexus.errors import ContextClosed
 from nexus.observability.health import HealthStatus
 from nexus.plugins.identity import Identity
+from nexus.plugins.plugin_database import PluginDatabase
 from nexus.plugins.ports import (
     DataPort,
     EventsPort,
@@ -36,11 +37,12 @@ class PluginContext:
         services: Its way to services.
         settings: Its way to its configuration.
         data: Its way to its stored data.
+        database: Its way to its collections and models.
         tasks: Its way to background work.
         vitals: What is measured of it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a port each
         self,
         *,
         identity: Identity,
@@ -49,10 +51,12 @@ class PluginContext:
         services: ServicesPort,
         settings: SettingsPort,
         data: DataPort,
+        database: PluginDatabase,
         tasks: TasksPort,
         vitals: Vitals,
     ) -> None:
         self.identity = identity
+        self.database = database
         self._permissions = permissions
         self._events = events
         self._services = services
@@ -65,6 +69,7 @@ class PluginContext:
     def close(self) -> None:
         """Refuse every operation from now on."""
         self._closed = True
+        self.database.close()
 
     async def publish(self, name: str, data: Mapping[str, Any] | None) -> "Event":
         """Publish an event; see `BasePlugin.publish_event`."""

@@ -186,6 +186,7 @@ class PluginController:
         self._attempt = None
         if self.live is generation:
             await generation.events.release()
+            await generation.finish_data()
             return
         if verdict.runs and not attempt.called_off:
             self.failure = problem
@@ -273,7 +274,7 @@ class PluginController:
         self.take_over(found, configuration)
         self._show(Verdict(state=PluginState.RUNNING))
         await new.events.release()
-        await self._end(old.retire(), patience=_RETIREMENT_WORTH_WAITING_FOR)
+        await self._end(_relieve(old, new), patience=_RETIREMENT_WORTH_WAITING_FOR)
         return None
 
     def _new_generation(
@@ -369,3 +370,8 @@ class PluginController:
                 f" {self.reload_failure}"
             )
         return verdict.reason
+
+
+async def _relieve(old: Generation, new: Generation) -> None:
+    await old.retire()
+    await new.finish_data()

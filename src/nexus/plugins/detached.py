@@ -11,44 +11,50 @@ import os
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nexus.config import PluginConfiguration, SecretBox, StoredValues
 from nexus.data import MemoryKeyValueStore
 from nexus.manifest import Manifest, read_manifest
 from nexus.plugins.context import PluginContext
+from nexus.plugins.detached_data import DetachedData
 from nexus.plugins.detached_events import DetachedEvents
 from nexus.plugins.identity import Identity
-from nexus.plugins.plugin_data import PluginData
 from nexus.plugins.service_contributions import ServiceContributions
 from nexus.plugins.stage import Stage, StageCell
 from nexus.plugins.tasks import PluginTasks
 from nexus.security import PermissionSet, Unrestricted
 from nexus.services import ServiceRegistry
 
+if TYPE_CHECKING:
+    from nexus.plugins.base import BasePlugin
 
-def detached_context(plugin_class: type) -> PluginContext:
+
+def detached_context(plugin: "BasePlugin") -> PluginContext:
     """Make a context for a plugin made outside an application.
 
-    Where the class's folder has a valid manifest, the plugin is held against it as in an
+    Where the folder of its class has a valid manifest, the plugin is held against it as in an
     application; otherwise everything is allowed.
     """
-    folder = _folder_of(plugin_class)
+    folder = _folder_of(type(plugin))
     manifest = None if folder is None else _manifest_of(folder)
-    name = plugin_class.__name__.lower() if manifest is None else manifest.name
+    name = type(plugin).__name__.lower() if manifest is None else manifest.name
     cell = StageCell()
     cell.stage = Stage.LIVE
     tasks = PluginTasks(name)
     tasks.go_live()
+    permissions = (
+        Unrestricted() if manifest is None else PermissionSet(manifest.name, manifest.permissions)
+    )
+    stored = DetachedData(plugin, name, permissions, cell)
     return PluginContext(
         identity=Identity(name=name) if manifest is None else Identity.of(manifest),
-        permissions=Unrestricted()
-        if manifest is None
-        else PermissionSet(manifest.name, manifest.permissions),
+        permissions=permissions,
         events=DetachedEvents(name, () if manifest is None else manifest.events.publishes),
         services=ServiceContributions(ServiceRegistry(), name, 1, cell),
         settings=DetachedSettings(name, manifest, folder),
-        data=PluginData(MemoryKeyValueStore(), name, cell),
+        data=stored.data,
+        database=stored.database,
         tasks=tasks,
         vitals=DetachedVitals(),
     )

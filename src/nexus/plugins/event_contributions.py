@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from nexus.data.database import Database
+from nexus.data.transaction import current_transaction
 from nexus.errors import EventNameInvalid, EventNotDeclared
 from nexus.events import (
     Event,
@@ -28,10 +30,12 @@ _HEARD = (Stage.LIVE, Stage.RETIRED)
 class EventContributions:
     """Collects what a generation subscribes to, and publishes in its name.
 
-    What a staged generation publishes is held, and goes out when it goes live or never.
+    What a staged generation publishes is held, and goes out when it goes live or never. What is
+    published in a transaction goes out when that has been committed, or never.
 
     Args:
         bus: The application's bus.
+        database: The application's database.
         plugin: The generation's plugin.
         declared: Names outside its own that the plugin may publish.
         cell: The generation's stage.
@@ -41,12 +45,14 @@ class EventContributions:
     def __init__(
         self,
         bus: EventBus,
+        database: Database,
         plugin: str,
         declared: Collection[str],
         cell: StageCell,
         variables: contextvars.Context,
     ) -> None:
         self._bus = bus
+        self._database = database
         self._plugin = plugin
         self._declared = frozenset(declared)
         self._cell = cell
@@ -78,15 +84,26 @@ class EventContributions:
         self.published += 1
         request_id = current_request_id.get() if current_cause() is None else None
         stage = self._cell.stage
-        if stage in _HEARD and not self._is_releasing:
+        transaction = current_transaction(self._database)
+        if stage in _HEARD and not self._is_releasing and transaction is None:
             return await self._bus.publish(
                 name, data, source=self._plugin, correlation_id=request_id
             )
         event = Event(check_name(name), data, self._plugin, request_id)
         check_size(name, event.data, self._bus.settings.max_event_bytes)
-        if stage is not Stage.DISCARDED:
+        if transaction is not None:
+            transaction.after_commit(lambda: self._deliver(event))
+        elif stage is not Stage.DISCARDED:
             self._held.append(event)
         return event
+
+    async def _deliver(self, event: Event) -> None:
+        """Send out what was published in a transaction, once that has been committed."""
+        stage = self._cell.stage
+        if stage in _HEARD and not self._is_releasing:
+            await self._bus.deliver(event)
+        elif stage is not Stage.DISCARDED:
+            self._held.append(event)
 
     async def release(self) -> None:
         """Send out what was held, in order; what is published meanwhile comes after it."""

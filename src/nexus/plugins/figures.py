@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from nexus.data import SqliteDatabase
+from nexus.data.database import Database
 from nexus.events import EventBus
 from nexus.observability.metrics import Family, Sample
 from nexus.plugins.manager import PluginManager
@@ -20,15 +20,23 @@ _BY_SUBSCRIPTION: tuple[tuple[str, str, str, bool], ...] = (
     ("dead_lettered", "nexus_events_dead_lettered", "Events that were set aside.", True),
 )
 
-_OF_DATABASE: tuple[tuple[str, str, str, bool], ...] = (
-    ("queued_writes", "nexus_database_queued_writes", "Writes that wait.", False),
-    ("queued_reads", "nexus_database_queued_reads", "Reads that wait.", False),
-    ("file_bytes", "nexus_database_file_bytes", "Size of the database file.", False),
-    ("wal_bytes", "nexus_database_wal_bytes", "Size of the write-ahead log.", False),
-    ("commits", "nexus_database_commits", "Transactions committed.", True),
-    ("writes", "nexus_database_writes", "Writes done.", True),
-    ("failed_writes", "nexus_database_failed_writes", "Writes that failed.", True),
+_OF_DATABASE: tuple[tuple[str, str, bool], ...] = (
+    ("queued_writes", "Writes that wait.", False),
+    ("queued_reads", "Reads that wait.", False),
+    ("file_bytes", "Size of the database file.", False),
+    ("wal_bytes", "Size of the write-ahead log.", False),
+    ("commits", "Transactions committed.", True),
+    ("writes", "Writes done.", True),
+    ("failed_writes", "Writes that failed.", True),
+    ("queries", "Statements run on the server.", True),
+    ("failed_queries", "Statements that failed.", True),
+    ("slow_queries", "Statements slower than database.slow_query.", True),
+    ("pool_size", "Connections that there may be.", False),
+    ("pool_in_use", "Connections in use.", False),
+    ("pool_idle", "Connections that are open and not in use.", False),
+    ("pool_waiting", "Callers that wait for a connection.", False),
 )
+"""Every figure that an engine may have: its name, its meaning, and whether it only grows."""
 
 
 def plugin_figures(manager: PluginManager) -> Callable[[], Iterator[Family]]:
@@ -119,13 +127,18 @@ def loop_figures(watchdog: Watchdog) -> Callable[[], Iterator[Family]]:
     return families
 
 
-def database_figures(database: SqliteDatabase) -> Callable[[], Iterator[Family]]:
-    """Make a source of the database's figures."""
+def database_figures(database: Database) -> Callable[[], Iterator[Family]]:
+    """Make a source of the database's figures, those that its engine has."""
 
     def families() -> Iterator[Family]:
         figures = database.figures()
-        for attribute, name, help_, counter in _OF_DATABASE:
-            value = getattr(figures, attribute)
-            yield Family(name=name, help=help_, counter=counter, samples=[Sample(value=value)])
+        for name, help_, counter in _OF_DATABASE:
+            if name in figures:
+                yield Family(
+                    name=f"nexus_database_{name}",
+                    help=help_,
+                    counter=counter,
+                    samples=[Sample(value=figures[name])],
+                )
 
     return families

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,17 +13,19 @@ from nexus.errors import NexusError
 from nexus.observability.health import HealthStatus
 from nexus.plugins.context import PluginContext
 from nexus.plugins.current import current_owner
+from nexus.plugins.data_access import DataAccess
 from nexus.plugins.event_contributions import EventContributions
 from nexus.plugins.host import Blueprint, HostedPlugin
 from nexus.plugins.identity import Identity
 from nexus.plugins.platform import Platform
 from nexus.plugins.plugin_data import PluginData
+from nexus.plugins.plugin_database import PluginDatabase, PreparedData
 from nexus.plugins.plugin_settings import PluginSettings
 from nexus.plugins.plugin_trace import plugin_part
 from nexus.plugins.presentable import presentable
-from nexus.plugins.seeding import seed
 from nexus.plugins.service_contributions import ServiceContributions
 from nexus.plugins.stage import Stage, StageCell
+from nexus.plugins.stored_parts import StoredParts
 from nexus.plugins.tasks import PluginTasks
 from nexus.security.permissions import PermissionSet
 
@@ -42,6 +45,7 @@ class Generation:
 
     Attributes:
         step: What `prepare` is doing, in words.
+        takes_its_time: Whether `prepare` is at a step that no limit is set to.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Generation:
         self._hosted: HostedPlugin | None = None
         self._has_begun = False
         self.step = "the queue"
+        self.takes_its_time = False
         self._mount: Any = None
         self._live_since: float | None = None
         self._committed_at: datetime | None = None
@@ -67,17 +72,34 @@ class Generation:
             platform.services, self.plugin, self.number, self._cell
         )
         self.events = EventContributions(
-            platform.bus, self.plugin, manifest.events.publishes, self._cell, self._variables
+            platform.bus,
+            platform.database,
+            self.plugin,
+            manifest.events.publishes,
+            self._cell,
+            self._variables,
+        )
+        permissions = PermissionSet(self.plugin, manifest.permissions)
+        self._stored = StoredParts(platform, blueprint)
+        self._database = PluginDatabase(
+            self.plugin,
+            platform.database,
+            DataAccess(self.plugin, permissions, self._cell, platform.database),
         )
         self._context = PluginContext(
             identity=Identity.of(manifest),
-            permissions=PermissionSet(self.plugin, manifest.permissions),
+            permissions=permissions,
             events=self.events,
             services=self.services,
             settings=PluginSettings(
-                configuration, self.plugin, self._cell, platform.settings_changed
+                configuration,
+                self.plugin,
+                self._cell,
+                platform.settings_changed,
+                platform.database,
             ),
             data=PluginData(platform.store, self.plugin, self._cell),
+            database=self._database,
             tasks=self.tasks,
             vitals=self,
         )
@@ -104,9 +126,7 @@ class Generation:
         platform = self._platform
         self.step = "the import of its code"
         self._hosted = await platform.host.load(self.blueprint, self._context, self._variables)
-        self.step = "get_database_schema()"
-        schema = await self._hosted.schema()
-        await seed(self.plugin, schema, self.configuration, platform.store)
+        await self._prepare_data(self._hosted)
         self.step = "initialize()"
         self._has_begun = True
         await self._hosted.initialize(platform.limits.start)
@@ -114,6 +134,44 @@ class Generation:
         routers = await self._hosted.routers()
         self.step = "the lifespans of its routers"
         self._mount = await platform.exposure.stage(self.plugin, self.number, routers, owner=self)
+
+    async def prepare_data(self) -> PreparedData:
+        """Load the code and bring the database to what it declares, as `prepare` does, no more.
+
+        The plugin is not initialized, and no first data is stored: what comes into its collections
+        and tables is somebody else's affair. `discard` ends it.
+
+        Raises:
+            NexusError: Whatever the plugin's code did wrong, in words.
+        """
+        self.step = "the import of its code"
+        self._hosted = await self._platform.host.load(
+            self.blueprint, self._context, self._variables
+        )
+        await self._prepare_stored(self._hosted)
+        return await self._database.ready()
+
+    async def _prepare_data(self, hosted: HostedPlugin) -> None:
+        schema = await self._prepare_stored(hosted)
+        self.step = "its initial data"
+        await self._stored.seed(schema, self.configuration)
+
+    async def _prepare_stored(self, hosted: HostedPlugin) -> Mapping[str, Any]:
+        # Migrations and new indexes take as long as there is data; giving them up would have them
+        # begin anew each time.
+        self.step = "the import of its models"
+        models = await hosted.models()
+        self.takes_its_time = True
+        self.step = "its migrations"
+        await self._stored.migrate(models)
+        self.takes_its_time = False
+        self.step = "get_database_schema()"
+        schema = await hosted.schema()
+        self.takes_its_time = True
+        self.step = "the indexes of its collections"
+        self._database.take(await self._stored.prepare(models, schema))
+        self.takes_its_time = False
+        return schema
 
     def commit(self, predecessor: "Generation | None") -> None:
         """Make everything live and take everything of the predecessor away, in one step.
@@ -135,6 +193,16 @@ class Generation:
         self._committed_at = datetime.now(UTC)
         if predecessor is not None:
             predecessor._cell.stage = Stage.RETIRED  # noqa: SLF001 - one step over two generations
+
+    async def finish_data(self) -> None:
+        """Complete what `prepare` has begun in the database, once no other generation writes."""
+        try:
+            await self._stored.finish()
+        except NexusError as error:
+            logger.warning(
+                "Indexes of collections are completed at the next start",
+                extra={"plugin": self.plugin, "reason": str(error)},
+            )
 
     def withdraw(self) -> None:
         """Take everything of this generation away, in one step and without a successor."""
@@ -181,6 +249,7 @@ class Generation:
         self._context.close()
         if self._mount is not None:
             await self._platform.exposure.close(self._mount)
+        await self._stored.close()
         if self._hosted is not None:
             await self._hosted.close()
             self._hosted = None

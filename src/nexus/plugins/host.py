@@ -13,6 +13,7 @@ from nexus.observability.health import HealthStatus
 from nexus.plugins.context import PluginContext
 
 if TYPE_CHECKING:
+    from nexus.data.models import Models
     from nexus.manifest import Manifest
 
 
@@ -38,6 +39,14 @@ class HostedPlugin(Protocol):
 
     Every method raises HookFailed for whatever the plugin's code does wrong.
     """
+
+    async def models(self) -> "Models | None":
+        """Give the models in `schemas/models.py`; None where there are none.
+
+        Raises:
+            PluginLoadError: They cannot be imported.
+            ModelsInvalid: They cannot be the plugin's own.
+        """
 
     async def schema(self) -> Mapping[str, Any]:
         """Give what `get_database_schema` returns."""

@@ -121,13 +121,21 @@ class GenerationImporter(importlib.abc.MetaPathFinder):
         return package
 
     def import_plugin(self, package: str) -> ModuleType:
-        """Import a generation's `plugin` module; runs in a thread.
+        """Import a generation's `plugin` module; runs in a thread."""
+        return self.import_part(package, "plugin")
+
+    def import_part(self, package: str, name: str) -> ModuleType:
+        """Import one of a generation's modules; runs in a thread.
 
         The generation may be removed meanwhile, as nobody waits for the import any longer; then
         its modules are forgotten once more, since the import goes on to the end.
+
+        Args:
+            package: The generation's package.
+            name: The module's name inside.
         """
         try:
-            return importlib.import_module(package + ".plugin")
+            return importlib.import_module(f"{package}.{name}")
         finally:
             if package not in self._packages:
                 self.remove(package)

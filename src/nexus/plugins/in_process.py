@@ -3,9 +3,10 @@
 import contextvars
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from nexus.errors import HookFailed, PluginLoadError
+from nexus.errors import HookFailed, NexusError, PluginLoadError
 from nexus.observability.health import HealthStatus
 from nexus.plugins.base import BasePlugin
 from nexus.plugins.binding import offering
@@ -16,8 +17,12 @@ from nexus.plugins.host import Blueprint
 from nexus.plugins.import_threads import ImportThreads, Outcome
 from nexus.plugins.importer import GenerationImporter
 from nexus.plugins.load_error import import_failure, making_failure
+from nexus.plugins.own_models import import_models
 from nexus.plugins.plugin_class import make_plugin
 from nexus.plugins.presentable import finite, presentable
+
+if TYPE_CHECKING:
+    from nexus.data.models import Models
 
 # Two applications in one process must not share a package name.
 _unique = itertools.count(1)
@@ -29,15 +34,18 @@ class InProcessPlugin:
     def __init__(
         self,
         plugin: BasePlugin,
-        name: str,
+        blueprint: Blueprint,
         package: str,
         importer: GenerationImporter,
+        models: Outcome,
         variables: contextvars.Context,
     ) -> None:
         self._plugin: BasePlugin | None = plugin
-        self._name = name
+        self._name = blueprint.manifest.name
+        self._blueprint = blueprint
         self._package = package
         self._importer = importer
+        self._models = models
         self._variables = variables
 
     @property
@@ -47,6 +55,16 @@ class InProcessPlugin:
             message = f"The generation of plugin {self._name!r} has been closed."
             raise RuntimeError(message)
         return self._plugin
+
+    async def models(self) -> "Models | None":
+        """Give the models in `schemas/models.py`, which were imported with the code."""
+        error = self._models.error
+        if isinstance(error, NexusError):
+            raise error
+        if error is not None:
+            raise import_failure(error, self._blueprint) from error
+        models: Models | None = self._models.value
+        return models
 
     async def schema(self) -> Mapping[str, Any]:
         """Give what `get_database_schema` returns, if it is a dictionary."""
@@ -131,6 +149,7 @@ class InProcessPlugin:
     async def close(self) -> None:
         """Forget the plugin object and its modules."""
         self._plugin = None
+        self._models = Outcome()
         self._importer.remove(self._package)
 
     def _call(self, hook: str, call: Any) -> Any:
@@ -165,19 +184,31 @@ class InProcessHost:
         self._importer.install()
         package = self._importer.add(name, next(_unique), blueprint.folder, blueprint.own_names)
         try:
+            models = Outcome()
             imported = await self._threads.run(
-                lambda: variables.run(self._importer.import_plugin, package)
+                lambda: variables.run(_import, self._importer, package, blueprint, models)
             )
             plugin = variables.run(_make, imported, blueprint, context)
         except BaseException:
             self._importer.remove(package)
             raise
-        return InProcessPlugin(plugin, name, package, self._importer, variables)
+        return InProcessPlugin(plugin, blueprint, package, self._importer, models, variables)
 
     async def close(self) -> None:
         """Let the import threads end, and leave Python's import system."""
         self._threads.close()
         self._importer.uninstall()
+
+
+def _import(
+    importer: GenerationImporter, package: str, blueprint: Blueprint, models: Outcome
+) -> ModuleType:
+    # Models come first, so that all other code finds their tables by the names in the database.
+    try:
+        models.value = import_models(importer, package, blueprint.manifest.name, blueprint.folder)
+    except BaseException as error:  # noqa: BLE001 - the border of the plugin's code
+        models.error = error
+    return importer.import_plugin(package)
 
 
 def _make(imported: Outcome, blueprint: Blueprint, context: PluginContext) -> BasePlugin:

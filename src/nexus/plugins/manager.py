@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from nexus.config import PluginConfiguration
-from nexus.errors import PluginNotFound
+from nexus.errors import PluginDataInUse, PluginNotFound
 from nexus.plugins.controller import PluginController
 from nexus.plugins.discovery import DiscoveredPlugin, discover, read_plugin
 from nexus.plugins.plan import Plan, make_plan
@@ -53,6 +55,7 @@ class PluginManager:
         self._change = asyncio.Event()
         self._stopping = False
         self._scanning = asyncio.Lock()
+        self._at_rest: Counter[str] = Counter()
 
     # What the application asks
 
@@ -165,6 +168,23 @@ class PluginManager:
         if controller is not None:
             controller.poke()
 
+    @contextmanager
+    def at_rest(self, name: str) -> Iterator[None]:
+        """Keep a plugin from starting while the block runs, whether it is known or not.
+
+        Raises:
+            PluginDataInUse: It is enabled, or has not ended yet.
+        """
+        controller = self._controllers.get(name)
+        if controller is not None and (controller.enabled or controller.busy):
+            raise PluginDataInUse(plugin=name, state=str(controller.status.state))
+        self._at_rest[name] += 1
+        try:
+            yield
+        finally:
+            self._at_rest[name] -= 1
+            self.recheck(name)
+
     # What the controllers ask
 
     def verdict(self, controller: PluginController) -> Verdict:
@@ -253,6 +273,8 @@ class PluginManager:
             return Verdict(state=PluginState.STOPPED, reason="The application is stopping.")
         if controller.gone:
             return Verdict(state=PluginState.STOPPED, reason="Its folder has gone.")
+        if self._at_rest[controller.name]:
+            return Verdict(state=PluginState.DISABLED, reason="Its data is being removed.")
         rest = _resting(controller, found, configuration, plan)
         if rest is not None:
             return rest

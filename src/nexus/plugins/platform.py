@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from nexus.config import ConfigChange
 from nexus.data import KeyValueStore
+from nexus.data.database import Database
 from nexus.events import EventBus
 from nexus.plugins.drain_budget import DrainBudget
 from nexus.plugins.exposure import Exposure
@@ -38,9 +39,12 @@ class Platform:
         host: Loads the code.
         bus: Carries the events.
         services: Holds the live services.
-        store: Keeps data and stored settings.
+        database: Keeps everything that must last.
+        store: Keeps data and stored settings, in the database.
         exposure: Shows the routes.
         limits: How long things may take.
+        document_limit: The greatest size of a document, in bytes of JSON.
+        environment: `development` or `production`.
         drain: How long what is in hand at a swap or stop may take to finish.
         variables: The context variables that plugin code starts from.
         settings_changed: Told (plugin, changes) after a plugin changed its own settings.
@@ -50,9 +54,12 @@ class Platform:
     host: Host
     bus: EventBus
     services: ServiceRegistry
+    database: Database
     store: KeyValueStore
     exposure: Exposure
     limits: Limits
+    document_limit: int
+    environment: str
     drain: DrainBudget
     variables: contextvars.Context
     settings_changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]]

@@ -4,6 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from nexus.config import ConfigChange, PluginConfiguration
+from nexus.data.database import Database
+from nexus.data.transaction import current_transaction
+from nexus.errors import ConfigInTransaction
 from nexus.plugins.stage import Stage, StageCell
 
 
@@ -15,6 +18,7 @@ class PluginSettings:
         plugin: The plugin's name.
         cell: The generation's stage; what a discarded one sets is dropped.
         changed: Told (plugin, changes) after a change.
+        database: The application's database.
     """
 
     def __init__(
@@ -23,11 +27,13 @@ class PluginSettings:
         plugin: str,
         cell: StageCell,
         changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]],
+        database: Database,
     ) -> None:
         self._configuration = configuration
         self._plugin = plugin
         self._cell = cell
         self._changed = changed
+        self._database = database
 
     async def get(self, key: str, default: Any) -> Any:
         """Give the value in force, or the default."""
@@ -39,7 +45,11 @@ class PluginSettings:
         Raises:
             ConfigValueRefused: The value does not fit what the manifest declares.
             ConfigKeyFixed: An environment variable fixes the setting.
+            ConfigInTransaction: It is called in a transaction, with which a setting could not be
+                taken back.
         """
+        if current_transaction(self._database) is not None:
+            raise ConfigInTransaction(plugin=self._plugin, key=key)
         if self._cell.stage is Stage.DISCARDED:
             return
         change = await self._configuration.set(key, value)

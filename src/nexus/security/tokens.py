@@ -49,6 +49,7 @@ class AdminTokens:
         self._digests: set[str] = set()
         if configured:
             self._keep_secret(configured)
+            self._digests.add(_digest(configured))
 
     async def open(self) -> str | None:
         """Read the stored token's hash, or make the first token.
@@ -57,8 +58,6 @@ class AdminTokens:
             The new token in clear, to be shown once; None when there was one already, or when
             the operator configured their own.
         """
-        if self._configured:
-            self._digests.add(_digest(self._configured))
         stored: Any = await self._store.get(NAMESPACE, _KEY)
         if stored is not MISSING:
             self._digests.add(stored["sha256"])

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from nexus.config import load_settings, variable_name
 from nexus.errors import PluginNotRunning
 from nexus.plugins import PluginState
 from nexus.plugins.discovery import DiscoveredPlugin, discover
+from nexus.testing.databases import database_for
 from nexus.testing.surroundings import Surroundings, surroundings_of
 
 if TYPE_CHECKING:
@@ -90,7 +91,14 @@ async def app_for(
     )
     temporary = Path(tempfile.mkdtemp(prefix="nexus-test-"))
     try:
-        async with running(surroundings, wishes, temporary, data_dir or temporary / "data") as app:
+        application = running(
+            surroundings,
+            wishes,
+            temporary,
+            data_dir or temporary / "data",
+            again=data_dir is not None,
+        )
+        async with application as app:
             yield app
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -98,16 +106,33 @@ async def app_for(
 
 @asynccontextmanager
 async def running(
-    surroundings: Surroundings, wishes: Wishes, scratch: Path, data_dir: Path
+    surroundings: Surroundings,
+    wishes: Wishes,
+    scratch: Path,
+    data_dir: Path,
+    *,
+    again: bool = False,
 ) -> AsyncIterator["NexusApp"]:
-    """Run the application that a test asks for; see `app_for`."""
+    """Run the application that a test asks for; see `app_for`.
+
+    Args:
+        surroundings: Where its plugins are.
+        wishes: What the test asks for.
+        scratch: A folder for what is only needed meanwhile.
+        data_dir: Where its data is kept.
+        again: Whether another application may be run on the same data later.
+    """
     from nexus.app import create_nexus_app
 
     root, paths = _places(surroundings, scratch)
     overrides = _overrides(root, paths, wishes, data_dir)
     environ = _environment(wishes)
-    app = create_nexus_app(root, overrides=overrides, environ=environ, configure_logging=False)
-    async with app.running():
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(database_for(data_dir, again=again))
+        if url is not None and overrides["database"].get("url") is None:
+            overrides["database"] = {**overrides["database"], "url": url}
+        app = create_nexus_app(root, overrides=overrides, environ=environ, configure_logging=False)
+        await stack.enter_async_context(app.running())
         if wishes.require_running:
             for name in wishes.plugins:
                 _require_running(app, name)

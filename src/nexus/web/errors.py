@@ -37,9 +37,23 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "invalid-key": 422,
     "not-json": 422,
     "value-too-large": 413,
+    "invalid-document": 422,
+    "invalid-document-id": 422,
+    "document-too-large": 413,
+    "indexed-value-too-long": 422,
+    "invalid-filter": 422,
+    "invalid-query": 422,
+    "invalid-change": 422,
+    "duplicate-key": 409,
+    "version-conflict": 409,
+    "ambiguous-upsert": 409,
+    "transaction-collided": 503,
     "reload-failed": 409,
     "hook-failed": 500,
     "backup-refused": 409,
+    "plugin-data-in-use": 409,
+    "purge-failed": 409,
+    "not-exportable": 409,
 }
 """The HTTP status of the errors that a caller can do something about; all others are ours: 500."""
 

@@ -34,12 +34,14 @@ class HealthContext:
         tokens: Who may read the reasons.
         has_settled: Whether every enabled plugin has settled once since the start.
         check_database: Makes a round trip to the database and gives its seconds.
+        engine: The kind of database.
     """
 
     manager: PluginManager
     tokens: AdminTokens
     has_settled: Callable[[], bool]
     check_database: Callable[[], Awaitable[float]]
+    engine: str
 
 
 def health_router(context: HealthContext) -> APIRouter:
@@ -58,11 +60,11 @@ def health_router(context: HealthContext) -> APIRouter:
     @router.get("/ready", summary="Whether requests may be sent here")
     async def ready() -> JSONResponse:
         database = await _database(context)
-        if not context.has_settled():
+        if database["status"] != "healthy":
+            answer: dict[str, Any] = {"status": "unready", "database": database}
+        elif not context.has_settled():
             waiting = [each.name for each in context.manager.controllers() if not each.settled]
-            answer: dict[str, Any] = {"status": "starting", "waiting_for": waiting}
-        elif database["status"] != "healthy":
-            answer = {"status": "unready", "database": database}
+            answer = {"status": "starting", "waiting_for": waiting}
         else:
             return JSONResponse({"status": "ready"}, headers=_NO_STORE)
         return JSONResponse(answer, 503, headers=_COME_BACK)
@@ -94,8 +96,8 @@ async def _database(context: HealthContext) -> dict[str, Any]:
     try:
         seconds = await context.check_database()
     except NexusError as error:
-        return {"status": "unhealthy", "error": error.code}
-    return {"status": "healthy", "seconds": round(seconds, 6)}
+        return {"engine": context.engine, "status": "unhealthy", "error": error.code}
+    return {"engine": context.engine, "status": "healthy", "seconds": round(seconds, 6)}
 
 
 async def _check_plugins(manager: PluginManager) -> Checks:

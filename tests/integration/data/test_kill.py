@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from nexus.data import SqliteDatabase, SqliteFile, SqliteKeyValueStore
+from nexus.data import SqliteDatabase, SqliteFile, SqlKeyValueStore
 
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from nexus.data import SqliteDatabase, SqliteFile, SqliteKeyValueStore
+from nexus.data import SqliteDatabase, SqliteFile, SqlKeyValueStore
 
 async def main():
     database = SqliteDatabase(SqliteFile(path=Path(sys.argv[1])))
     await database.open()
-    store = SqliteKeyValueStore(database)
+    store = SqlKeyValueStore(database)
 
     async def write(caller):
         number = 0
@@ -54,7 +54,7 @@ def test_every_acknowledged_write_is_there_after_a_kill(tmp_path: Path, seed: in
 
     async def read() -> set[str]:
         async with SqliteDatabase(SqliteFile(path=path)) as database:
-            return set(await SqliteKeyValueStore(database).items("kill"))
+            return set(await SqlKeyValueStore(database).items("kill"))
 
     assert len(acknowledged) >= lines
     assert set(acknowledged) <= asyncio.run(read())

@@ -1,5 +1,6 @@
 """An application in a folder of its own, and the command line to use on it."""
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from nexus.app import create_nexus_app
 from nexus.cli.main import app
 
 
@@ -81,3 +83,36 @@ def make_plugin(application: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+KEEPER = """
+    def get_database_schema(self):
+        return {
+            "collections": {"items": {"indexes": [{"field": "sku", "unique": True}]}},
+            "initial_data": {"items": [{"sku": "first"}], "word": "hello"},
+        }
+
+    async def initialize(self):
+        await self.set_data("started", True)
+        return True
+"""
+
+
+@pytest.fixture
+def make_keeper(make_plugin: Callable[..., Path]) -> Callable[..., Path]:
+    """Make the plugin greeter, which stores something when it starts."""
+    permissions = ["database.read", "database.write"]
+    return lambda **manifest: make_plugin(code=KEEPER, permissions=permissions, **manifest)
+
+
+@pytest.fixture
+def run(application: Path) -> Callable[[], None]:
+    """Have the application run until its plugins have settled."""
+
+    async def once() -> None:
+        app = create_nexus_app(application, environ={}, configure_logging=False)
+        async with app.running():
+            for each in app.manager.controllers():
+                assert each.status.state == "running", each.status.reason
+
+    return lambda: asyncio.run(once())

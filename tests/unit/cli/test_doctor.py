@@ -19,9 +19,7 @@ def lines(said: Any, section: str) -> dict[str, tuple[str, str]]:
 
 def test_the_installation_is_in_order() -> None:
     found = {line.subject: line.level for line in diagnose_installation()}
-    assert {"python", "nexus", "fastapi", "starlette", "pydantic", "uvicorn", "sqlite"} <= set(
-        found
-    )
+    assert {"python", "nexus", "fastapi", "starlette", "pydantic", "uvicorn"} <= set(found)
     assert set(found.values()) == {"ok"}
 
 
@@ -155,3 +153,19 @@ def test_settings_of_plugins_that_are_not_there_are_a_warning(
     level, message = lines(nexus("doctor", "--json"), "Plugins")["settings"]
     assert level == "warning"
     assert "Did you mean greeter?" in message
+
+
+def test_it_says_how_sqlite_is_safe_for_several_processes(nexus, application, monkeypatch) -> None:
+    assert lines(nexus("doctor", "--json"), "Data")["sqlite"][0] == "ok"
+    monkeypatch.setenv("NEXUS_DATABASE__SHARED", "true")
+    assert "processes" in lines(nexus("doctor", "--json"), "Data")["sqlite"][1]
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_the_password_of_a_server_is_not_shown(nexus, application, monkeypatch, words) -> None:
+    url = "postgresql://me:hunter22@127.0.0.1:1/shop"
+    monkeypatch.setenv("NEXUS_DATABASE__URL", url)
+    said = nexus("doctor", *words)
+    assert said.code == 1
+    assert "127.0.0.1:1/shop" in said.out
+    assert "hunter22" not in said.out + said.err

@@ -65,6 +65,31 @@ def test_a_permission_that_is_used_must_be_asked_for(nexus, make_plugin) -> None
 
 
 @pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        ("self.db.collection('items')", ["database.read", "database.write"]),
+        ("self.db.transaction()", ["database.read", "database.write"]),
+        ("self.db.session()", ["database.read", "database.write"]),
+        ("self.db.session(read_only=True)", ["database.read"]),
+    ],
+)
+def test_what_the_database_is_used_for_must_be_asked_for(nexus, make_plugin, line, missing) -> None:
+    make_plugin(code=body(f"{line}\nreturn True"))
+    said = nexus("plugin", "check", "--json")
+    assert said.code == 1
+    for permission in missing:
+        assert f'"{permission}"' in messages(said)
+
+
+def test_a_use_of_the_database_is_a_use_of_its_permissions(nexus, make_plugin) -> None:
+    make_plugin(
+        code=body("self.db.collection('items')\nreturn True"),
+        permissions=["database.read", "database.write"],
+    )
+    assert "not used" not in messages(nexus("plugin", "check", "--json"))
+
+
+@pytest.mark.parametrize(
     ("line", "problem"),
     [
         ("await self.publish_event('other.thing', {})", "neither under 'greeter.' nor declared"),

@@ -15,6 +15,7 @@ class Generation:
     plugin = "foo"
     number = 1
     step = "initialize()"
+    takes_its_time = False
 
     def __init__(self, prepare: Any) -> None:
         self.prepare = prepare
@@ -100,3 +101,19 @@ async def test_it_ends_with_its_caller() -> None:
     running.cancel()
     await asyncio.wait({running})
     assert ended.is_set()
+
+
+async def test_a_step_without_a_limit_does_not_count() -> None:
+    waited = asyncio.Event()
+
+    async def prepare() -> None:
+        generation.takes_its_time = True
+        await waited.wait()
+        generation.takes_its_time = False
+
+    generation: Any = Generation(prepare)
+    running = asyncio.ensure_future(Attempt(generation, Limits(start=0.01), lambda: True).run())
+    await asyncio.sleep(0.05)
+    assert not running.done()
+    waited.set()
+    assert await running is None

@@ -105,7 +105,7 @@ async def test_the_environment_reaches_plugins_only_and_below_what_the_test_says
     monkeypatch.setenv("NEXUS_DATABASE__URL", "sqlite:////nowhere/precious.db")
     monkeypatch.setenv("NEXUS_PLUGINS__GREETER__WORD", "Moin")
     async with app_for(greeter) as app:
-        assert app.database.path.is_relative_to(app.settings.data_folder)
+        assert Path(app.database.location).is_relative_to(app.settings.data_folder)
         assert await plugin_in(app, "greeter").get_config("word") == "Moin"
     async with app_for(greeter, config={"greeter": {"word": "Ahoy"}}) as app:
         assert await plugin_in(app, "greeter").get_config("word") == "Ahoy"

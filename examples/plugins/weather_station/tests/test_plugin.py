@@ -117,7 +117,7 @@ async def test_a_reading_is_kept_and_told(make_plugin: MakePlugin) -> None:
     plugin = await make_plugin(WeatherStationPlugin)
     taken = await plugin.ingest()
     assert taken is not None
-    assert await plugin.history.readings() == [taken]
+    assert await plugin.history.newest() == [taken]
     assert [event.name for event in published(plugin)] == ["weather_station.reading"]
     assert published(plugin)[0].data["temperature"] == taken.temperature
 
@@ -125,7 +125,7 @@ async def test_a_reading_is_kept_and_told(make_plugin: MakePlugin) -> None:
 async def test_the_oldest_readings_make_room(make_plugin: MakePlugin) -> None:
     plugin = await make_plugin(WeatherStationPlugin, config={"history": 10})
     taken = [await plugin.ingest() for _ in range(12)]
-    assert await plugin.history.readings() == taken[2:]
+    assert await plugin.history.newest() == taken[2:]
 
 
 async def test_an_alert_is_told(make_plugin: MakePlugin) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from nexus.cli.checks.blocking import check_blocking
 from nexus.cli.checks.finding import Finding, Level
 from nexus.cli.checks.source import method_of_a_plugin, read_source
+from nexus.cli.checks.stored import StoredUse, check_stored, stored_uses
 from nexus.errors import nearest
 from nexus.events.pattern import matches
 from nexus.manifest import Manifest
@@ -42,6 +43,7 @@ class _Uses:
         subscribed: Places by pattern.
         settings: Places by key.
         unknown: The methods that are called with a name put together at run time.
+        stored: What is done with the plugin's database.
     """
 
     methods: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -49,6 +51,7 @@ class _Uses:
     subscribed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     settings: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unknown: set[str] = field(default_factory=set)
+    stored: list[StoredUse] = field(default_factory=list)
 
 
 def check_code(folder: Path, manifest: Manifest) -> list[Finding]:
@@ -59,11 +62,12 @@ def check_code(folder: Path, manifest: Manifest) -> list[Finding]:
         manifest: Its manifest.
     """
     source = read_source(folder)
-    uses = _Uses()
+    uses = _Uses(stored=stored_uses(source))
     for file, tree in source.trees:
         _collect(tree, file, manifest.name, uses)
     findings = [
         *_permissions(manifest, uses),
+        *check_stored(uses.stored, _asked(manifest)),
         *_publishing(manifest, uses),
         *_subscribing(manifest, uses),
         *_settings(manifest, uses),
@@ -112,8 +116,12 @@ def _part(part: ast.expr, plugin: str) -> str | None:
     return None
 
 
+def _asked(manifest: Manifest) -> set[str]:
+    return {permission.partition(":")[0] for permission in manifest.permissions}
+
+
 def _permissions(manifest: Manifest, uses: _Uses) -> Iterator[Finding]:
-    asked = {permission.partition(":")[0] for permission in manifest.permissions}
+    asked = _asked(manifest)
     used: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for method, places in uses.methods.items():
         used[_NEEDS[method]].append((method, places[0]))
@@ -172,10 +180,13 @@ def _settings(manifest: Manifest, uses: _Uses) -> Iterator[Finding]:
 
 def _unused(manifest: Manifest, uses: _Uses) -> Iterator[Finding]:
     used = {_NEEDS[method] for method in uses.methods}
+    used = used.union(*(use.may_use for use in uses.stored))
     for permission in manifest.permissions:
         name = permission.partition(":")[0]
         if name in _NEEDS.values() and name not in used:
             methods = ", ".join(f"{each}()" for each, needed in _NEEDS.items() if needed == name)
+            if name.startswith("database."):
+                methods += " and no use of self.db"
             yield Finding(
                 level=Level.WARNING,
                 place="manifest.json $.permissions",

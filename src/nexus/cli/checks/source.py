@@ -39,9 +39,22 @@ def method_of_a_plugin(call: ast.Call) -> str | None:
     """Give the method that is called on `self`, on `plugin` or on `....plugin`."""
     if not isinstance(call.func, ast.Attribute):
         return None
+    return call.func.attr if _is_a_plugin(call.func.value) else None
+
+
+def method_of_its_database(call: ast.Call) -> str | None:
+    """Give the method that is called on a plugin's `db`, `session` of `self.db.session` say."""
+    if not isinstance(call.func, ast.Attribute):
+        return None
     owner = call.func.value
+    if not isinstance(owner, ast.Attribute) or owner.attr != "db":
+        return None
+    return call.func.attr if _is_a_plugin(owner.value) else None
+
+
+def _is_a_plugin(owner: ast.expr) -> bool:
     name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
-    return call.func.attr if name == "self" or name.strip("_") == "plugin" else None
+    return name == "self" or name.strip("_") == "plugin"
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from nexus.cli.diagnosis.line import Line, error, ok, warning
+from nexus.cli.stored import opened_database
 from nexus.config import Settings
 from nexus.config.secret_key import FILE_NAME, find_key, open_to_others
 from nexus.data import SqliteFile
+from nexus.data.engines.sqlite.journal import linked_version, wal_is_safe
 from nexus.errors import NexusError, SecretKeyUnusable
 
 _LITTLE: Final = 512 * 1024 * 1024
@@ -25,6 +27,7 @@ def diagnose_data(settings: Settings) -> Sequence[Line]:
     return [
         *_folder(settings.data_folder),
         _secret_key(settings),
+        _sqlite(settings),
         asyncio.run(_database(settings)),
     ]
 
@@ -76,9 +79,32 @@ def _secret_key(settings: Settings) -> Line:
 
 async def _database(settings: Settings) -> Line:
     path = settings.database_path
+    if path is None:
+        return await _server(settings)
     if not path.exists():
         return ok("database", f"{path} is made at the first start")
     return await asyncio.to_thread(_check, path, settings.database.busy_timeout)
+
+
+async def _server(settings: Settings) -> Line:
+    location = settings.database_url.location
+    try:
+        async with opened_database(settings) as database:
+            seconds = await database.check()
+    except NexusError as trouble:
+        return error("database", trouble.render())
+    return ok("database", f"{location}, answers in {seconds * 1000:.1f} ms")
+
+
+def _sqlite(settings: Settings) -> Line:
+    version = linked_version()
+    name = f"SQLite {'.'.join(map(str, version))}"
+    if wal_is_safe(version):
+        return ok("sqlite", f"{name}; several processes may share a file in WAL mode")
+    if settings.database.shared and settings.database_path is not None:
+        message = f"{name} can lose writes of several processes in WAL mode"
+        return ok("sqlite", f"{message}, so the rollback journal is used (database.shared)")
+    return ok("sqlite", f"{name}; safe in WAL mode as long as one process uses the file")
 
 
 def _check(path: Path, busy_timeout: float) -> Line:

@@ -1,7 +1,6 @@
 """Versions of Python, of the platform and of what it stands on."""
 
 import platform
-import sqlite3
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -13,13 +12,11 @@ from nexus.cli.diagnosis.line import Line, error, ok, warning
 DISTRIBUTION: Final = "nexus-platform"
 _SHOWN: Final = ("fastapi", "starlette", "pydantic", "uvicorn")
 _OLDEST: Final = (3, 11)
-_FIXED: Final = (3, 51, 3)
-_ALSO_FIXED: Final = frozenset({(3, 44, 6), (3, 50, 7)})
 
 
 def diagnose_installation() -> Sequence[Line]:
     """Look at the versions."""
-    return [_python(), ok("nexus", __version__), *_libraries(), _sqlite()]
+    return [_python(), ok("nexus", __version__), *_libraries()]
 
 
 def _python() -> Line:
@@ -52,11 +49,3 @@ def _libraries() -> list[Line]:
         elif requirement.name in _SHOWN:
             lines.append(ok(requirement.name, found))
     return lines
-
-
-def _sqlite() -> Line:
-    # https://sqlite.org/wal.html#walresetbug
-    linked = sqlite3.sqlite_version_info
-    if linked >= _FIXED or linked in _ALSO_FIXED:
-        return ok("sqlite", sqlite3.sqlite_version)
-    return ok("sqlite", f"{sqlite3.sqlite_version}; fine for one process at a time, as here")

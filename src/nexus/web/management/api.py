@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from nexus.web.management.access import admin_only
 from nexus.web.management.context import ManagementContext
+from nexus.web.management.data_routes import data_router
 from nexus.web.management.event_routes import event_router
 from nexus.web.management.masked import masked_response
 from nexus.web.management.plugin_routes import plugin_router
@@ -25,6 +26,7 @@ def management_router(context: ManagementContext) -> APIRouter:
     router.include_router(plugin_router(context))
     router.include_router(vitals_router(context))
     router.include_router(settings_router(context))
+    router.include_router(data_router(context))
     router.include_router(event_router(context))
     router.include_router(service_router(context))
     router.include_router(system_router(context))

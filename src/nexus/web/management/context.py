@@ -10,6 +10,7 @@ from nexus.plugins.manager import PluginManager
 from nexus.plugins.settings_desk import SettingsDesk
 from nexus.security import AdminTokens
 from nexus.services import ServiceRegistry
+from nexus.transfer import DataDesk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class ManagementContext:
         system: Gives what `GET /api/v1/system` answers.
         maintenance: Gives the maintenance message, None when there is no maintenance.
         set_maintenance: Begins maintenance with a message, or ends it with None.
+        data: What plugins have stored.
         backup: Writes a consistent copy of the application's data to a new file.
         mask: Takes secrets out of a text.
     """
@@ -37,5 +39,6 @@ class ManagementContext:
     system: Callable[[], Mapping[str, Any]]
     maintenance: Callable[[], str | None]
     set_maintenance: Callable[[str | None], Awaitable[None]]
+    data: DataDesk
     backup: Callable[[Path], Awaitable[None]]
     mask: Callable[[str], str] = str

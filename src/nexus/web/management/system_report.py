@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nexus._version import __version__
-from nexus.data import SqliteDatabase
+from nexus.data.database import Database
 
 if TYPE_CHECKING:
     from nexus.config import Settings
@@ -26,7 +26,7 @@ class SystemReport:
     def __init__(
         self,
         settings: "Settings",
-        database: SqliteDatabase,
+        database: Database,
         is_ready: Callable[[], bool],
         maintenance: Callable[[], str | None],
     ) -> None:
@@ -38,7 +38,7 @@ class SystemReport:
 
     def __call__(self) -> Mapping[str, Any]:
         """Give the report as JSON-ready data; `uptime` is in seconds."""
-        settings, figures = self._settings, self._database.figures()
+        settings = self._settings
         return {
             "name": settings.name,
             "version": __version__,
@@ -51,10 +51,9 @@ class SystemReport:
             "folder": str(settings.root),
             "data_folder": str(settings.data_folder),
             "database": {
-                "path": str(self._database.path),
-                "bytes": figures.file_bytes,
-                "commits": figures.commits,
-                "queued_writes": figures.queued_writes,
+                "engine": self._database.engine,
+                "path": self._database.location,
+                **self._database.figures(),
             },
-            "settings": settings.model_dump(mode="json", exclude={"plugins"}),
+            "settings": settings.shown(),
         }

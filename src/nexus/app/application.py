@@ -1,0 +1,312 @@
+"""An application of plugins: how it starts, runs and stops."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from starlette.types import Receive, Scope, Send
+
+from nexus._version import __version__
+from nexus.app.parts import Parts
+from nexus.app.wiring import add_routes, make_platform
+from nexus.data import sole_use
+from nexus.errors import DatabaseUnavailable, StartupAborted
+from nexus.plugins.current import log_fields
+from nexus.plugins.manager import PluginManager
+from nexus.plugins.patient_collector import patient_collector
+from nexus.plugins.settings_desk import SettingsDesk
+from nexus.plugins.state import PluginState
+from nexus.plugins.task_factory import owned_tasks
+from nexus.web.application import NexusFastAPI
+
+if TYPE_CHECKING:
+    from nexus.config import ConfigChange, Settings
+
+logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 1.0
+"""How long to wait before a database that was away is asked again."""
+
+_CANNOT_START = frozenset({PluginState.FAILED, PluginState.INVALID})
+
+
+class NexusApp:
+    """An application of plugins; an ASGI application itself.
+
+    Args:
+        settings: The application's settings.
+        environ: The environment that plugins' settings are read from.
+        configure_logging: Whether starting sets up logging for the whole process.
+
+    Attributes:
+        settings: As given.
+        app: The FastAPI instance; routes and middleware of the application's own go there.
+        manager: The plugins.
+        bus: The events.
+        services: The live services.
+        database: Where everything that must last is kept.
+        store: The key-value store in the database.
+        tokens: Who may use the management API.
+        desk: Where the plugins' configuration is read and changed.
+        parts: What it is made of, all in one.
+        first_token: The management token that this start has made, None when there was one.
+        show_first_token: Tells the operator the token, once; writes it to stderr unless replaced.
+    """
+
+    def __init__(
+        self,
+        settings: "Settings",
+        *,
+        environ: Mapping[str, str],
+        configure_logging: bool = True,
+    ) -> None:
+        self.settings = settings
+        self.first_token: str | None = None
+        self.show_first_token: Callable[[str], None] = _write_first_token
+        self._configure_logging = configure_logging
+        self._settled = asyncio.Event()
+        self._stack: AsyncExitStack | None = None
+        self._waiting: asyncio.Task[None] | None = None
+        parts = self.parts = Parts.of(settings, environ)
+        self.app = NexusFastAPI(
+            title=settings.name,
+            version=__version__,
+            docs=settings.http.docs,
+            max_body_size=settings.http.body_limit,
+            access_log=settings.logging.access,
+            status_of=self._status_of,
+            lifespan=self._lifespan,
+        )
+        self.bus = parts.bus
+        self.services = parts.services
+        self.database = parts.database
+        self.store = parts.store
+        self.tokens = parts.tokens
+        self.manager = PluginManager(
+            make_platform(self, parts),
+            paths=settings.plugin_folders,
+            configure=parts.configurations.load,
+            enabled_unless_told=self._enabled_unless_told,
+            on_change=parts.announcer.status_changed,
+        )
+        self.desk = SettingsDesk(self.manager, parts.announcer.settings_changed)
+        add_routes(self, parts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        await self.app(scope, receive, send)
+
+    # Running
+
+    async def startup(self) -> None:
+        """Open everything and set the plugins on their way; does not wait for them.
+
+        Raises:
+            DatabaseInUse, DatabaseUnavailable: The database cannot be opened; for a server that is
+                away this waits in the background instead, unless `startup.on_failure` is `abort`.
+            StartupAborted: `startup.on_failure` is `abort`, and a plugin could not start.
+            RuntimeError: It runs already.
+        """
+        if self._stack is not None:
+            message = "This application runs already. Stop it with shutdown() first."
+            raise RuntimeError(message)
+        if self._configure_logging:
+            self._set_up_logging()
+        for warning in self.settings.warnings:
+            logger.warning("Settings: %s", warning)
+        self._settled.clear()
+        self.parts.draining.reset()
+        async with AsyncExitStack() as stack:
+            patience = stack.enter_context(ExitStack())
+            patience.enter_context(patient_collector())
+            self.settings.data_folder.mkdir(parents=True, exist_ok=True)
+            if self.settings.database_path is not None and not self.settings.database.shared:
+                stack.enter_context(sole_use(self.settings.database_path))
+            await asyncio.to_thread(self.parts.box.prepare)
+            await self._open_database(stack, patience)
+            self._stack = stack.pop_all()
+
+    async def _open_database(self, stack: AsyncExitStack, patience: ExitStack) -> None:
+        """Open the database and begin, now or as soon as its server is back."""
+        must_begin = self.settings.startup.on_failure == "abort"
+        try:
+            await self.database.open()
+        except DatabaseUnavailable as error:
+            if must_begin or not error.data["passing"]:
+                raise
+            logger.error(  # noqa: TRY400 - the message says it all
+                "The database is away, so no plugin starts before it is back",
+                extra={"reason": str(error)},
+            )
+            self._waiting = asyncio.get_running_loop().create_task(
+                self._begin_when_back(patience), name="nexus.database.wait"
+            )
+            return
+        stack.push_async_callback(self.database.close)
+        await self._begin(stack, patience)
+
+    async def _begin_when_back(self, patience: ExitStack) -> None:
+        while True:
+            await asyncio.sleep(_RETRY_SECONDS)
+            try:
+                await self.database.open()
+            except DatabaseUnavailable:
+                continue
+            break
+        logger.info("The database is there")
+        if self._stack is not None:
+            self._stack.push_async_callback(self.database.close)
+            await self._begin(self._stack, patience)
+
+    async def _begin(self, stack: AsyncExitStack, patience: ExitStack) -> None:
+        """Set everything to work that needs the database."""
+        parts = self.parts
+        self.first_token = await self.tokens.open()
+        if self.first_token is not None:
+            self.show_first_token(self.first_token)
+        stack.push_async_callback(parts.host.close)
+        stack.enter_context(owned_tasks(asyncio.get_running_loop()))
+        await self.bus.start()
+        stack.push_async_callback(lambda: self.bus.stop(parts.draining.left()))
+        parts.watchdog.start()
+        stack.callback(parts.watchdog.stop)
+        parts.announcer.start()
+        stack.push_async_callback(parts.announcer.stop)
+        parts.announcer.announce("system.started", {"version": __version__})
+        stack.push_async_callback(self._stop_plugins)
+        await self.manager.start()
+        settling = asyncio.get_running_loop().create_task(
+            self._settle(patience), name="nexus.settle"
+        )
+        stack.push_async_callback(_cancelled, settling)
+        if self.settings.startup.on_failure == "abort":
+            await settling
+            self._abort_on_failure()
+
+    def announce_stop(self) -> None:
+        """Publish `system.stopping` and let `shutdown.drain_timeout` run, if not done yet.
+
+        A server calls it when it begins to stop, before it waits for open connections: a plugin
+        can then end its streams, which would otherwise hold up the end.
+        """
+        if self.parts.draining.begin():
+            self.parts.announcer.announce("system.stopping", {})
+
+    async def shutdown(self) -> None:
+        """Stop the plugins and close everything."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            await _cancelled(waiting)
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            await stack.aclose()
+
+    async def ready(self) -> None:
+        """Wait until every plugin that was found at the start has settled."""
+        await self._settled.wait()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["NexusApp"]:
+        """Run the application without a server, with every plugin settled, for a test."""
+        await self.startup()
+        try:
+            await self.ready()
+            yield self
+        finally:
+            await self.shutdown()
+
+    @property
+    def dispatcher(self) -> Any:
+        """Give what hands requests to the plugins."""
+        return self.app.dispatcher
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether every plugin has settled since the start."""
+        return self._settled.is_set()
+
+    async def set_maintenance(self, message: str | None) -> None:
+        """Begin maintenance with a message, or end it with None.
+
+        Plugin routes answer 503 with the message meanwhile. Publishes `system.maintenance`.
+        """
+        self.app.dispatcher.maintenance = message
+        data = {"active": message is not None, "message": message or ""}
+        await self.bus.publish("system.maintenance", data, source="nexus")
+
+    # What its parts ask
+
+    def _enabled_unless_told(self, name: str) -> bool:
+        startup = self.settings.startup
+        return startup.enable == "all" or name in startup.plugins
+
+    def _status_of(self, name: str) -> Any:
+        return self.manager.status(name)
+
+    # What happens while it runs
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Any) -> AsyncIterator[None]:
+        await self.startup()
+        try:
+            yield
+        finally:
+            await self.shutdown()
+
+    async def _settle(self, patience: ExitStack) -> None:
+        await self.manager.settle()
+        self.parts.configurations.warn_of_unused(each.name for each in self.manager.controllers())
+        patience.close()
+        self._settled.set()
+        counts: dict[str, int] = {}
+        for controller in self.manager.controllers():
+            state = str(controller.status.state)
+            counts[state] = counts.get(state, 0) + 1
+        self.parts.announcer.announce("system.ready", {"plugins": counts})
+
+    async def _stop_plugins(self) -> None:
+        self.announce_stop()
+        await self.manager.stop()
+
+    def _abort_on_failure(self) -> None:
+        failed = [
+            (each.name, each.status.reason)
+            for each in self.manager.controllers()
+            if each.status.state in _CANNOT_START
+        ]
+        if failed:
+            raise StartupAborted(failed=failed)
+
+    async def plugin_changed_its_settings(
+        self, plugin: str, changes: "Sequence[ConfigChange]"
+    ) -> None:
+        """Take note of what a plugin itself has set."""
+        await self.parts.announcer.settings_changed(plugin, changes)
+        self.manager.recheck(plugin)
+
+    def _set_up_logging(self) -> None:
+        from nexus.observability.logging import configure_logging
+
+        wanted = self.settings.logging
+        configure_logging(
+            level=wanted.level,
+            format=wanted.format,
+            access=wanted.access,
+            mask=self.parts.mask.apply,
+            bound=log_fields,
+        )
+
+
+def _write_first_token(token: str) -> None:
+    # Past the log on purpose: a log is kept, copied and read by others.
+    sys.stderr.write(f"\nThe management token, shown this once; keep it:\n\n    {token}\n\n")
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,100 @@
+"""What an application is made of, put together from its settings; nothing runs yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from nexus.config import SecretBox, SecretMask, StoredValues
+from nexus.config.storage import database_of
+from nexus.data import SqlKeyValueStore
+from nexus.data.database import Database
+from nexus.events import BusSettings, EventBus
+from nexus.plugins.announcer import Announcer
+from nexus.plugins.bytecode import BytecodeCache
+from nexus.plugins.configurations import PluginConfigurations
+from nexus.plugins.drain_budget import DrainBudget
+from nexus.plugins.importer import GenerationImporter
+from nexus.plugins.in_process import InProcessHost
+from nexus.plugins.watchdog import Watchdog
+from nexus.security import AdminTokens
+from nexus.services import ServiceRegistry
+
+if TYPE_CHECKING:
+    from nexus.config import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts that know nothing of the application as a whole.
+
+    Attributes:
+        settings: The application's settings.
+        mask: Keeps secrets out of texts.
+        box: Encrypts stored secrets.
+        bus: The events.
+        services: The live services.
+        database: Where everything that must last is kept.
+        store: The key-value store in the database.
+        tokens: Who may use the management API.
+        values: The stored settings of all plugins, in it.
+        configurations: Reads the plugins' configuration.
+        announcer: Publishes what happens to plugins.
+        watchdog: Notices who blocks the event loop.
+        host: Loads the plugins' code.
+        draining: How long what is in hand at a stop may take to finish.
+    """
+
+    settings: "Settings"
+    mask: SecretMask
+    box: SecretBox
+    bus: EventBus
+    services: ServiceRegistry
+    database: Database
+    store: SqlKeyValueStore
+    tokens: AdminTokens
+    values: StoredValues
+    configurations: PluginConfigurations
+    announcer: Announcer
+    watchdog: Watchdog
+    host: InProcessHost
+    draining: DrainBudget
+
+    @classmethod
+    def of(cls, settings: "Settings", environ: Mapping[str, str]) -> Self:
+        """Make the parts.
+
+        Args:
+            settings: The application's settings.
+            environ: The environment that plugins' settings are read from.
+        """
+        security = settings.security
+        mask = SecretMask(_reveal(security.secret_key))
+        if settings.database_url.password:
+            mask.add(settings.database_url.password)
+        database = database_of(settings)
+        store = SqlKeyValueStore(database, max_bytes=settings.database.value_limit)
+        box = SecretBox.of_application(settings.data_folder, _reveal(security.secret_key))
+        values = StoredValues(store, box)
+        bus = EventBus(BusSettings(**settings.events.model_dump()))
+        return cls(
+            settings=settings,
+            mask=mask,
+            box=box,
+            bus=bus,
+            services=ServiceRegistry(),
+            database=database,
+            store=store,
+            tokens=AdminTokens(store, _reveal(security.admin_token), mask.add),
+            values=values,
+            configurations=PluginConfigurations(settings, environ, values, mask),
+            announcer=Announcer(bus),
+            watchdog=Watchdog(settings.supervision.block_warning),
+            host=InProcessHost(
+                GenerationImporter(BytecodeCache(settings.data_folder / "bytecode"))
+            ),
+            draining=DrainBudget(settings.shutdown.drain_timeout),
+        )
+
+
+def _reveal(secret: Any) -> str | None:
+    return None if secret is None else secret.get_secret_value()

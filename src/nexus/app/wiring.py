@@ -1,0 +1,88 @@
+"""How the application's parts reach each other: what plugins get, and its own routes."""
+
+import contextvars
+from typing import TYPE_CHECKING
+
+from nexus.plugins.current import current_owner
+from nexus.plugins.platform import Limits, Platform
+from nexus.web.exposure import HttpExposure
+
+if TYPE_CHECKING:
+    from nexus.app.application import NexusApp
+    from nexus.app.parts import Parts
+
+_HEALTH_SECONDS = 1.0
+"""How long a measurement on the health pages is good."""
+
+
+def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
+    """Give what every generation of a plugin is made with."""
+    settings = parts.settings
+    return Platform(
+        host=parts.host,
+        bus=parts.bus,
+        services=parts.services,
+        database=parts.database,
+        store=parts.store,
+        exposure=HttpExposure(
+            app.app.dispatcher, metrics=app.app.metrics, current=current_owner, app=app.app
+        ),
+        limits=Limits(
+            slow_start=settings.startup.slow_after,
+            start=settings.startup.timeout,
+            health=settings.health.timeout,
+            shutdown=settings.shutdown.timeout,
+        ),
+        document_limit=settings.database.document_limit,
+        environment=settings.environment,
+        drain=parts.draining,
+        variables=contextvars.Context(),
+        settings_changed=app.plugin_changed_its_settings,
+        mask=parts.mask.apply,
+    )
+
+
+def add_routes(app: "NexusApp", parts: "Parts") -> None:
+    """Add the management API, the health pages and the metrics."""
+    from nexus.config.storage import backup_of
+    from nexus.observability.cached import Cached
+    from nexus.observability.metrics import FamilyCollector
+    from nexus.plugins import figures
+    from nexus.transfer import DataDesk
+    from nexus.web.health import HealthContext, health_router
+    from nexus.web.management import ManagementContext, management_router
+    from nexus.web.management.system_report import SystemReport
+    from nexus.web.metrics_route import metrics_router
+
+    def maintenance() -> str | None:
+        return app.app.dispatcher.maintenance
+
+    context = ManagementContext(
+        manager=app.manager,
+        settings=app.desk,
+        bus=parts.bus,
+        services=parts.services,
+        tokens=parts.tokens,
+        system=SystemReport(parts.settings, parts.database, lambda: app.is_settled, maintenance),
+        maintenance=maintenance,
+        set_maintenance=app.set_maintenance,
+        data=DataDesk(app.manager, parts.database, parts.store, parts.values),
+        backup=backup_of(parts.database),
+        mask=parts.mask.apply,
+    )
+    app.app.include_router(management_router(context))
+    health = HealthContext(
+        manager=app.manager,
+        tokens=parts.tokens,
+        has_settled=lambda: app.is_settled,
+        check_database=Cached(parts.database.check, _HEALTH_SECONDS),
+        engine=parts.database.engine,
+    )
+    app.app.include_router(health_router(health))
+    sources = [
+        figures.plugin_figures(app.manager),
+        figures.event_figures(parts.bus),
+        figures.loop_figures(parts.watchdog),
+        figures.database_figures(parts.database),
+    ]
+    app.app.include_router(metrics_router([FamilyCollector(sources)], app.app.metrics))

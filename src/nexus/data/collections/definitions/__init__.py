@@ -1,0 +1,1 @@
+"""How each engine makes, changes and describes the tables of collections."""

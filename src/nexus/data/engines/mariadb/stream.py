@@ -1,0 +1,76 @@
+"""The rows of a query that the server sends as fast as it is let."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from nexus.data.engines.mariadb.raw import RawConnection
+
+_AT_ONCE: Final = 1000
+
+
+class UnbufferedStream:
+    """`nexus.data.engines.server.connection.RowStream` over an unbuffered cursor.
+
+    asyncmy takes in whatever comes, so the connection is paused while nobody wants rows.
+
+    Args:
+        raw: The connection.
+        cursor: The cursor, after its query.
+        answer: Waits for the server.
+    """
+
+    def __init__(
+        self,
+        raw: RawConnection,
+        cursor: Any,
+        answer: Callable[[Awaitable[Any]], Awaitable[Any]],
+    ) -> None:
+        self._raw = raw
+        self._cursor = cursor
+        self._answer = answer
+        self._ahead: list[Any] = []
+        self._is_wanted = True
+        self.is_at_end = False
+        raw.pause()
+
+    @property
+    def description(self) -> Any:
+        """The columns, as DB-API has it."""
+        return self._cursor.description
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Tell whether all rows have been given."""
+        return self.is_at_end and not self._ahead
+
+    async def next(self, count: int) -> Sequence[Any]:
+        """Give up to so many of the rows that follow."""
+        rows, self._ahead = self._ahead[:count], self._ahead[count:]
+        if len(rows) < count and not self.is_at_end:
+            rows += await self._fetch(count - len(rows))
+        return rows
+
+    async def read_ahead(self) -> None:
+        """Take in all that is left, because the connection is wanted for something else."""
+        while not self.is_at_end:
+            rows = await self._fetch(_AT_ONCE)
+            if self._is_wanted:
+                self._ahead += rows
+
+    async def skip(self, count: int) -> None:
+        """Take in so many rows for nobody."""
+        await self._fetch(count)
+
+    def forget(self) -> None:
+        """Do without the rest."""
+        self._is_wanted = False
+        self._ahead.clear()
+
+    async def _fetch(self, count: int) -> list[Any]:
+        self._raw.resume()
+        rows: list[Any] = await self._answer(self._cursor.fetchmany(count))
+        if len(rows) < count:
+            self.is_at_end = True
+        else:
+            self._raw.pause()
+        return rows

@@ -1,0 +1,1 @@
+"""What the engines that talk to a database server have in common."""

@@ -1,0 +1,79 @@
+"""What happens to a plugin's tables before it starts."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nexus.data.database import Database
+from nexus.data.migrations.operations import status, upgrade
+from nexus.data.migrations.position import tables_of
+from nexus.data.migrations.revisions import has_migrations
+from nexus.errors import MigrationsMissing
+
+if TYPE_CHECKING:
+    from nexus.data.models import Models
+
+logger = logging.getLogger(__name__)
+
+PRODUCTION = "production"
+
+
+async def prepare_models(
+    database: Database,
+    plugin: str,
+    folder: Path,
+    models: "Models | None",
+    *,
+    environment: str,
+) -> None:
+    """Bring the tables of a plugin to what its code needs.
+
+    Its migrations run, if it has any. A plugin with models and without migrations gets its tables
+    as they are in the models, unless this is production.
+
+    Args:
+        database: The application's database.
+        plugin: The plugin's name.
+        folder: Its folder.
+        models: Its models, if it has any.
+        environment: `development` or `production`.
+
+    Raises:
+        MigrationsInvalid: The files of its migrations cannot be used.
+        MigrationFailed: One of them failed.
+        DatabaseAhead: A newer version of the plugin has changed the tables.
+        MigrationsMissing: It has models and no migrations, and this is production.
+        ModelsInvalid: The database does not take a table.
+        DatabaseUnavailable: The database cannot be reached.
+    """
+    if has_migrations(folder):
+        if models is not None and environment != PRODUCTION:
+            await _take_over(database, plugin, folder, models)
+        await upgrade(database, plugin, folder, models)
+        return
+    if models is None or not models.tables:
+        return
+    if environment == PRODUCTION:
+        raise MigrationsMissing(plugin=plugin, tables=list(models.tables))
+    from nexus.data.migrations.creation import create_in_place
+
+    await create_in_place(database, models)
+
+
+async def _take_over(database: Database, plugin: str, folder: Path, models: "Models") -> None:
+    """Note that tables which were made in place are what the migrations lead to, if they are."""
+    found = await status(database, plugin, folder)
+    if found.current is not None or not found.pending:
+        return
+    if not set(models.tables) <= await tables_of(database, plugin):
+        return
+    from nexus.data.migrations.differences import drift
+    from nexus.data.migrations.operations import stamp
+
+    if await drift(database, models):
+        return
+    await stamp(database, plugin, folder)
+    logger.info(
+        "Tables that were made in place are taken over by the migrations",
+        extra={"plugin": plugin, "revision": found.head},
+    )

@@ -1,0 +1,156 @@
+"""SQLAlchemy's dialects, on connections that are lent to it for one transaction."""
+
+from typing import Any, Final
+
+from sqlalchemy import URL
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.mysql.asyncmy import (
+    AsyncAdapt_asyncmy_connection,
+    MySQLDialect_asyncmy,
+)
+from sqlalchemy.dialects.mysql.base import MySQLIdentifierPreparer
+from sqlalchemy.dialects.postgresql.asyncpg import (
+    AsyncAdapt_asyncpg_connection,
+    PGDialect_asyncpg,
+    PGIdentifierPreparer_asyncpg,
+)
+from sqlalchemy.dialects.sqlite.aiosqlite import (
+    AsyncAdapt_aiosqlite_connection,
+    SQLiteDialect_aiosqlite,
+)
+from sqlalchemy.dialects.sqlite.base import SQLiteIdentifierPreparer
+from sqlalchemy.exc import InvalidRequestError
+from typing_extensions import override
+
+from nexus.data.database import EngineName
+from nexus.data.models.lent import LentConnection
+
+
+class _RenamedTables:
+    """Writes a table's name as it is now.
+
+    A statement that was built before the tables were renamed, when the module was imported, may
+    hold a copy of the table with its old name; the copy knows the original.
+    """
+
+    def format_table(self, table: Any, *args: Any, **kwargs: Any) -> str:
+        """Write the name of a table."""
+        original = table._deannotate()  # noqa: SLF001 - there is no public way
+        text: str = super().format_table(original, *args, **kwargs)  # type: ignore[misc]  # a mixin
+        return text
+
+
+class _SqlitePreparer(_RenamedTables, SQLiteIdentifierPreparer):
+    pass
+
+
+class _PostgresqlPreparer(_RenamedTables, PGIdentifierPreparer_asyncpg):
+    pass
+
+
+class _MariadbPreparer(_RenamedTables, MySQLIdentifierPreparer):
+    pass
+
+
+class _Lent:
+    """What all dialects do the same way on a lent connection; the first base of each."""
+
+    adapter: Any
+
+    def on_connect(self) -> None:
+        """Set nothing up: whoever lends the connection has, and each trip would cost."""
+
+    def adapt(self, driver: Any) -> Any:
+        """Show a driver's connection as SQLAlchemy wants it."""
+        return self.adapter(self.dbapi, driver)  # type: ignore[attr-defined]  # a mixin
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        """Begin a stretch of the transaction."""
+        dbapi_connection.participant.begin()
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """Keep it."""
+        dbapi_connection.participant.commit()
+
+    def do_rollback(self, dbapi_connection: Any) -> None:
+        """Undo it."""
+        dbapi_connection.participant.rollback()
+
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        """Run a statement."""
+        _admit(context, statement)
+        super().do_execute(cursor, statement, parameters, context)  # type: ignore[misc]  # a mixin
+
+    def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
+        """Run a statement without parameters."""
+        _admit(context, statement)
+        super().do_execute_no_params(cursor, statement, context)  # type: ignore[misc]  # a mixin
+
+    def do_executemany(
+        self, cursor: Any, statement: str, parameters: Any, context: Any = None
+    ) -> None:
+        """Run a statement for each row."""
+        _admit(context, statement)
+        super().do_executemany(cursor, statement, parameters, context)  # type: ignore[misc]
+
+    def set_isolation_level(self, _connection: Any, level: str) -> None:
+        """Refuse: the transaction has begun."""
+        message = (
+            f"The isolation level cannot become {level!r}: a session is part of a transaction that"
+            " has begun, as its parts in collections and data are."
+        )
+        raise InvalidRequestError(message)
+
+
+class SqliteDialect(_Lent, SQLiteDialect_aiosqlite):  # type: ignore[misc]  # no on_connect
+    """SQLite."""
+
+    supports_statement_cache = True
+    preparer = _SqlitePreparer
+    adapter = AsyncAdapt_aiosqlite_connection
+
+
+class PostgresqlDialect(_Lent, PGDialect_asyncpg):
+    """PostgreSQL.
+
+    The dialect would have the driver decode JSON, for whoever uses the connection; collections
+    want its text. So the column types decode it.
+    """
+
+    supports_statement_cache = True
+    supports_native_json_deserialization = False
+    dialect_injects_custom_json_deserializer = False
+    preparer = _PostgresqlPreparer
+    adapter = AsyncAdapt_asyncpg_connection
+
+    @override
+    def adapt(self, driver: Any) -> Any:
+        adapted = super().adapt(driver)
+        adapted.isolation_level = "autocommit"  # it begins no transaction of its own
+        return adapted
+
+
+class MariadbDialect(_Lent, MySQLDialect_asyncmy):  # type: ignore[misc]  # no on_connect
+    """MariaDB and MySQL; which of them, the server tells."""
+
+    supports_statement_cache = True
+    preparer = _MariadbPreparer  # type: ignore[assignment]  # as its base has it
+    adapter = AsyncAdapt_asyncmy_connection
+
+
+URLS: Final[dict[EngineName, URL]] = {
+    "sqlite": URL.create("sqlite+nexus"),
+    "postgresql": URL.create("postgresql+nexus"),
+    "mariadb": URL.create("mysql+nexus"),
+}
+"""By which SQLAlchemy knows these dialects."""
+
+registry.register("sqlite.nexus", __name__, "SqliteDialect")
+registry.register("postgresql.nexus", __name__, "PostgresqlDialect")
+registry.register("mysql.nexus", __name__, "MariadbDialect")
+
+
+def _admit(context: Any, statement: str) -> None:
+    connection = context.root_connection.connection
+    if isinstance(connection, LentConnection):
+        connection.participant.admit(statement)

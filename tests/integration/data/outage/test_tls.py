@@ -1,0 +1,77 @@
+"""Encrypted connections, as the URL wants them."""
+
+from typing import Any
+
+import pytest
+
+from nexus.data.database import Limits
+from nexus.errors import DatabaseUnavailable
+
+LIMITS = Limits(pool_timeout=5.0)
+WITHOUT = {"postgresql": ["-c", "ssl=off"], "mariadb": ["--skip-ssl"]}
+
+
+async def is_encrypted(server: Any, **other: Any) -> bool:
+    async with server.make(server.url(**other), LIMITS) as database:
+        if server.engine == "postgresql":
+            row = await database.fetch_one(
+                "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+            )
+            return bool(row[0])
+        row = await database.fetch_one("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+        return bool(row[1])
+
+
+async def refusal(server: Any, **other: Any) -> str:
+    with pytest.raises(DatabaseUnavailable) as caught:
+        await is_encrypted(server, **other)
+    return str(caught.value)
+
+
+async def test_a_connection_is_encrypted_unless_that_is_not_wanted(server: Any) -> None:
+    authority = str(server.folder / "authority.pem")
+
+    assert await is_encrypted(server)
+    assert await is_encrypted(server, tls="require")
+    assert await is_encrypted(server, tls="require", tls_roots=authority)
+    assert await is_encrypted(server, tls="verify-full", tls_roots=authority)
+    assert not await is_encrypted(server, tls="disable")
+
+
+async def test_a_certificate_of_nobody_known_is_refused(server: Any) -> None:
+    text = await refusal(server, tls="verify-full")
+
+    assert "certificate was refused" in text
+    assert "sslrootcert" in text
+
+
+async def test_a_certificate_for_another_host_is_refused(server: Any) -> None:
+    authority = str(server.folder / "authority.pem")
+
+    text = await refusal(server, tls="verify-full", tls_roots=authority, host="localhost")
+
+    assert "certificate was refused" in text
+
+
+async def test_a_server_that_does_not_encrypt_is_used_only_if_that_is_allowed(
+    server: Any,
+) -> None:
+    server.stop()
+    server.options = WITHOUT[server.engine]
+    await server.start()
+
+    assert not await is_encrypted(server)
+    for mode in ("require", "verify-full"):
+        text = await refusal(server, tls=mode)
+        assert "no encrypted connection" in text
+
+
+async def test_many_rows_are_stored_over_an_encrypted_connection(server: Any) -> None:
+    async with server.make(server.url(tls="require"), LIMITS) as database:
+        await database.execute("DROP TABLE IF EXISTS things")
+        await database.execute("CREATE TABLE things (id INTEGER PRIMARY KEY)")
+        mark = "$1" if server.engine == "postgresql" else "%s"
+        insert = "INSERT INTO things VALUES (?)".replace("?", mark)
+
+        assert await database.execute_many(insert, [(number,) for number in range(5000)]) == 5000
+        assert (await database.fetch_one("SELECT COUNT(*) FROM things"))[0] == 5000

@@ -1,0 +1,257 @@
+"""What plugins have stored, looked at, removed and moved through the management API."""
+
+import asyncio
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from nexus.plugins import PluginState
+from nexus.transfer import DataDesk
+
+SECRET = "hunter2-never-in-a-file"
+SCHEMA = """
+    def get_database_schema(self):
+        return {
+            "collections": {"items": {"indexes": [{"field": "sku", "unique": True}]}},
+            "initial_data": {"items": [{"sku": "first"}], "greeting": "hello"},
+        }
+
+    async def initialize(self):
+        await self.db.collection("items").insert({"n": 1})
+        async with self.db.session() as session:
+            await session.merge(Thing(id=uuid.UUID(int=7), name="thing"))
+        return True
+"""
+TOP = "import uuid\nfrom .schemas.models import Thing"
+MODELS = """
+import uuid
+
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Thing(Base):
+    __tablename__ = "things"
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+"""
+SETTINGS = {
+    "size": {"type": "integer", "default": 3},
+    "key": {"type": "string", "secret": True, "default": ""},
+}
+
+
+def keeper(workshop: Any, name: str = "keeper") -> Path:
+    folder: Path = workshop.plugin(
+        name, SCHEMA, top=TOP, files={"schemas/models.py": MODELS}, configuration=SETTINGS
+    )
+    return folder
+
+
+async def test_an_inventory_tells_what_there_is(workshop: Any) -> None:
+    keeper(workshop)
+    async with workshop.running() as site:
+        await site.api("PATCH", "/plugins/keeper/config", json={"size": 5, "key": SECRET})
+        answer = await site.api("GET", "/plugins/keeper/data")
+        assert answer.json() == {
+            "plugin": "keeper",
+            "engine": "sqlite",
+            "settings": ["key", "size"],
+            "data": 1,
+            "collections": [{"name": "items", "table": "keeper__items", "documents": 2}],
+            "tables": [{"name": "things", "table": "keeper__things", "rows": 1}],
+            "migrated": False,
+            "revisions": [],
+            "seeded": ["keeper", "keeper/items"],
+            "others": [],
+            "wish": None,
+        }
+
+
+async def test_what_a_plugin_may_be_using_is_not_removed(workshop: Any) -> None:
+    keeper(workshop)
+    async with workshop.running() as site:
+        before = (await site.api("GET", "/plugins/keeper/data")).json()
+        answer = await site.api("DELETE", "/plugins/keeper/data")
+        assert answer.status_code == 409
+        assert answer.json()["code"] == "plugin-data-in-use"
+        assert "nexus plugin disable keeper" in answer.json()["detail"]
+        assert (await site.api("GET", "/plugins/keeper/data")).json() == before
+        assert site.state("keeper") is PluginState.RUNNING
+
+
+async def test_a_failed_plugin_that_is_enabled_is_not_purged(workshop: Any) -> None:
+    workshop.plugin("broken", code="def (")
+    async with workshop.running() as site:
+        assert site.state("broken") is PluginState.FAILED
+        assert (await site.api("DELETE", "/plugins/broken/data")).status_code == 409
+
+
+async def test_a_purged_plugin_begins_from_nothing(workshop: Any) -> None:
+    keeper(workshop)
+    async with workshop.running() as site:
+        await site.api("PATCH", "/plugins/keeper/config", json={"size": 5, "key": SECRET})
+        await site.api("POST", "/plugins/keeper/disable")
+        removed = await site.api("DELETE", "/plugins/keeper/data")
+        assert removed.status_code == 200
+        assert removed.json()["collections"][0]["documents"] == 2
+        # It is still installed, and does not start by itself.
+        assert site.state("keeper") is PluginState.DISABLED
+        stored = await site.app.store.items("nexus.plugins")
+        assert stored["keeper"] == {"enabled": False}
+        config = (await site.api("GET", "/plugins/keeper/config")).json()["items"]
+        assert {each["key"]: each["source"] for each in config} == {
+            "size": "manifest.json",
+            "key": "manifest.json",
+        }
+        left = (await site.api("GET", "/plugins/keeper/data")).json()
+        assert {**left, "wish": None} == {
+            "plugin": "keeper",
+            "engine": "sqlite",
+            "settings": [],
+            "data": 0,
+            "collections": [],
+            "tables": [],
+            "migrated": False,
+            "revisions": [],
+            "seeded": [],
+            "others": [],
+            "wish": None,
+        }
+        await site.api("POST", "/plugins/keeper/enable")
+        assert site.state("keeper") is PluginState.RUNNING, site.reason("keeper")
+        inventory = (await site.api("GET", "/plugins/keeper/data")).json()
+        assert inventory["collections"][0]["documents"] == 2  # the first one, and initialize()'s
+        assert inventory["tables"][0]["rows"] == 1
+        assert inventory["data"] == 1
+
+
+async def test_what_a_plugin_without_a_folder_has_left_is_removed(workshop: Any) -> None:
+    folder = keeper(workshop)
+    async with workshop.running() as site:
+        await site.api("POST", "/plugins/keeper/disable")
+    shutil.move(folder, workshop.root / "elsewhere")
+    async with workshop.running() as site:
+        assert (await site.api("GET", "/plugins/keeper")).status_code == 404
+        found = (await site.api("GET", "/plugins/keeper/data")).json()
+        assert found["wish"] is False
+        removed = await site.api("DELETE", "/plugins/keeper/data")
+        assert removed.json() == found
+        assert (await site.api("GET", "/plugins/keeper/data")).status_code == 404
+        assert (await site.api("DELETE", "/plugins/keeper/data")).status_code == 404
+        shutil.move(workshop.root / "elsewhere", folder)
+        await site.api("POST", "/plugins/rescan")
+        await site.app.manager.settle()
+        assert site.state("keeper") is PluginState.RUNNING, site.reason("keeper")
+
+
+async def test_a_plugin_whose_folder_went_meanwhile_is_forgotten_whole(workshop: Any) -> None:
+    folder = keeper(workshop)
+    async with workshop.running() as site:
+        await site.api("POST", "/plugins/keeper/disable")
+        shutil.move(folder, workshop.root / "elsewhere")
+        assert (await site.api("DELETE", "/plugins/keeper/data")).status_code == 200
+        assert "keeper" not in site.app.manager.names()
+        assert await site.app.store.items("nexus.plugins") == {}
+
+
+async def test_a_plugin_does_not_start_while_it_is_purged(workshop: Any) -> None:
+    keeper(workshop)
+    async with workshop.running() as site:
+        await site.api("POST", "/plugins/keeper/disable")
+        with site.app.manager.at_rest("keeper"):
+            enabling = asyncio.create_task(site.api("POST", "/plugins/keeper/enable"))
+            answer = await enabling
+            assert answer.json()["state"] == "disabled"
+            assert answer.json()["reason"] == "Its data is being removed."
+        await site.app.manager.settle()
+        assert site.state("keeper") is PluginState.RUNNING
+
+
+async def test_a_name_that_no_plugin_can_have_is_not_found(workshop: Any) -> None:
+    keeper(workshop)
+    async with workshop.running() as site:
+        for name in ("nobody", "keeper__items", "Keeper", "nexus", "k%25", "keep_"):
+            for method, path in (("GET", "data"), ("DELETE", "data"), ("GET", "export")):
+                answer = await site.api(method, f"/plugins/{name}/{path}")
+                assert answer.status_code == 404, (name, path)
+                assert answer.json()["code"] == "plugin-not-found"
+
+
+def lines_of(content: bytes) -> list[Any]:
+    lines = content.split(b"\n")
+    assert lines.pop() == b""
+    before = content[: -len(lines[-1]) - 1]
+    end = json.loads(lines[-1])
+    assert end["sha256"] == hashlib.sha256(before).hexdigest()
+    return [json.loads(line) for line in lines]
+
+
+async def test_an_export_is_a_whole_file_without_secrets(workshop: Any) -> None:
+    keeper(workshop)
+    async with workshop.running() as site:
+        await site.api("PATCH", "/plugins/keeper/config", json={"size": 5, "key": SECRET})
+        answer = await site.api("GET", "/plugins/keeper/export")
+        assert answer.headers["content-type"] == "application/x-ndjson"
+        assert answer.headers["content-disposition"] == 'attachment; filename="keeper.jsonl"'
+        assert SECRET not in answer.text
+        lines = lines_of(answer.content)
+        assert (lines[0]["plugin"], lines[0]["plugin_version"]) == ("keeper", "1.0.0")
+        assert {"setting": "key", "secret": True} in lines
+        # The models tell what SQLite keeps as text.
+        row = next(each["row"] for each in lines if "row" in each)
+        assert row == [{"uuid": "00000000-0000-0000-0000-000000000007"}, "thing"]
+        assert lines[-1]["end"]["collections"] == {"items": 2}
+
+        await site.api("POST", "/plugins/keeper/disable")
+        stopped = lines_of((await site.api("GET", "/plugins/keeper/export")).content)
+        assert stopped[1:-1] == lines[1:-1]
+
+
+async def test_models_that_cannot_be_imported_are_no_hindrance(workshop: Any) -> None:
+    folder = keeper(workshop)
+    async with workshop.running() as site:
+        await site.api("POST", "/plugins/keeper/disable")
+        (folder / "schemas" / "models.py").write_text("raise SystemExit")
+        lines = lines_of((await site.api("GET", "/plugins/keeper/export")).content)
+        row = next(each["row"] for each in lines if "row" in each)
+        assert row == ["00000000000000000000000000000007", "thing"]
+
+
+async def test_an_export_that_nobody_reads_ends(workshop: Any) -> None:
+    keeper(workshop)
+    async with workshop.running() as site:
+        plugin = site.plugin("keeper")
+        await plugin.db.collection("items").insert_many({"text": "x" * 1000} for _ in range(3000))
+        app = site.app
+        desk = DataDesk(app.manager, app.database, app.store, app.parts.values)
+        blocks = await desk.export("keeper")
+        async for _ in blocks:
+            break
+        await blocks.aclose()
+        names = {task.get_name() for task in asyncio.all_tasks()}
+        assert "nexus.export.keeper" not in names
+        assert app.database.figures()["pool_in_use"] == 0
+
+
+async def test_settings_can_be_changed_while_others_are_removed(workshop: Any) -> None:
+    keeper(workshop)
+    async with workshop.running() as site:
+        await site.api("POST", "/plugins/keeper/disable")
+        for number in range(10):
+            changes = {"json": {"size": number}}
+            done = await asyncio.gather(
+                site.api("PATCH", "/plugins/keeper/config", **changes),
+                site.api("DELETE", "/plugins/keeper/data"),
+                site.api("PATCH", "/plugins/keeper/config", **changes),
+            )
+            assert [each.status_code for each in done] == [200, 200, 200]
+            stored = await site.app.store.items("config/keeper")
+            config = (await site.api("GET", "/plugins/keeper/config")).json()["items"]
+            shown = next(each for each in config if each["key"] == "size")
+            assert (shown["source"] == "stored") is ("size" in stored)
