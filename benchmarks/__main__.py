@@ -1,6 +1,7 @@
 """Measures everything, or what is named, and prints and keeps one table.
 
-python -m benchmarks [bus rivals data http openapi imports start] [--rounds N] [--output FOLDER]
+python -m benchmarks [bus rivals data collections http openapi imports start] [--rounds N]
+    [--output FOLDER]
 """
 
 import argparse
@@ -45,6 +46,7 @@ SUITES: dict[str, Callable[[int | None], list[Row]]] = {
     "bus": lambda rounds: _run("bus", **_rounds(rounds)),
     "rivals": lambda rounds: _run("rivals", **_rounds(rounds)),
     "data": lambda rounds: _run("data", **_rounds(rounds)),
+    "collections": lambda rounds: _run("collections", **_rounds(rounds)),
     "http": _http,
     "openapi": _openapi,
     "imports": lambda rounds: _run("imports", **_rounds(rounds)),

@@ -1,6 +1,11 @@
-"""What else keeps records in SQL: SQLAlchemy's ORM, and neosqlite with the interface of PyMongo."""
+"""What else keeps records in SQL: SQLAlchemy's ORM, and neosqlite with the interface of PyMongo.
 
-from collections.abc import AsyncIterator, Iterator
+neosqlite is synchronous. In an asyncio application it is called in a thread, since whatever else
+the application does would wait for the disk otherwise; the figure without a thread stands beside.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -105,20 +110,27 @@ class Orm:
 
 
 class MongoStyle:
-    """A neosqlite collection; it is synchronous, so that no thread costs it anything."""
+    """A neosqlite collection, called in a thread.
 
-    name = "neosqlite"
+    Attributes:
+        in_a_thread: Whether it is; otherwise it holds up the event loop.
+    """
 
     def __init__(self, collection: Any) -> None:
         self._collection = collection
         self._ids: list[Any] = []
+        self.in_a_thread = True
+
+    @property
+    def name(self) -> str:
+        return "neosqlite in a thread" if self.in_a_thread else "neosqlite, blocking the loop"
 
     @classmethod
     @contextmanager
     def opened(cls, path: Path, stored: int) -> Iterator[Self]:
         import neosqlite
 
-        connection = neosqlite.Connection(str(path))
+        connection = neosqlite.Connection(str(path), check_same_thread=False)
         try:
             collection = connection["things"]
             made = cls(collection)
@@ -131,10 +143,15 @@ class MongoStyle:
             connection.close()
 
     async def insert(self, number: int) -> None:
-        self._collection.insert_one(_fields(number))
+        await self._do(lambda: self._collection.insert_one(_fields(number)))
 
     async def get(self, number: int) -> None:
-        assert self._collection.find_one({"_id": self._ids[number % len(self._ids)]})
+        wanted = {"_id": self._ids[number % len(self._ids)]}
+        assert await self._do(lambda: self._collection.find_one(wanted))
 
     async def find(self, number: int) -> None:
-        assert list(self._collection.find({"group": f"group {number % 9000}"}).limit(10))
+        wanted = {"group": f"group {number % 9000}"}
+        assert await self._do(lambda: list(self._collection.find(wanted).limit(10)))
+
+    async def _do(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.to_thread(work) if self.in_a_thread else work()

@@ -55,12 +55,13 @@ def test_every_suite_has_a_module_that_can_be_imported(benchmarks: Any) -> None:
         "bus",
         "rivals",
         "data",
+        "collections",
         "http",
         "openapi",
         "imports",
         "start",
     }
-    for name in ("bus", "rivals", "data", "http", "imports", "start", "machine"):
+    for name in ("bus", "rivals", "data", "collections", "http", "imports", "start", "machine"):
         assert benchmarks(name).__doc__
 
 

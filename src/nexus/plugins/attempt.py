@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from nexus.errors import NexusError
+from nexus.errors import DatabaseUnavailable, NexusError
 from nexus.plugins.generation import Generation
 from nexus.plugins.platform import Limits
 from nexus.plugins.plugin_trace import plugin_part
@@ -25,6 +25,7 @@ class Attempt:
 
     Attributes:
         called_off: Whether the attempt ended because the generation was not wanted any more.
+        is_passing: Whether it failed for a reason that may be over without anybody's doing.
     """
 
     def __init__(self, generation: Generation, limits: Limits, wanted: Callable[[], bool]) -> None:
@@ -33,6 +34,7 @@ class Attempt:
         self._wanted = wanted
         self._nudged: asyncio.Future[None] | None = None
         self.called_off = False
+        self.is_passing = False
 
     def nudge(self) -> None:
         """Have it asked again whether the generation is wanted."""
@@ -57,7 +59,9 @@ class Attempt:
             return verdict
         if task.cancelled():
             return f"{self._generation.step} was cancelled by the plugin's own code."
-        return told(self._generation, task.exception())
+        error = task.exception()
+        self.is_passing = _is_passing(error)
+        return told(self._generation, error)
 
     async def _watch(self, task: "asyncio.Task[None]") -> str | None:
         loop = asyncio.get_running_loop()
@@ -117,6 +121,12 @@ def told(generation: Generation, error: BaseException | None) -> str | None:
         exc_info=_trace(error),
     )
     return str(error) if isinstance(error, NexusError) else f"{type(error).__name__}: {error}"
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    """Tell whether the database was away, be it that the plugin's own code met it."""
+    causes = () if error is None else (error, error.__cause__)
+    return any(isinstance(each, DatabaseUnavailable) and each.data["passing"] for each in causes)
 
 
 def _forget(task: "asyncio.Task[None]") -> None:

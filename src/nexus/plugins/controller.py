@@ -20,6 +20,9 @@ from nexus.plugins.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
+_RETRY_SECONDS = 2.0
+"""How long to wait before a start that failed because the database was away is tried again."""
+
 _RETIREMENT_WORTH_WAITING_FOR = 1.0
 """Seconds that a reload waits for the old generation's end before it answers."""
 
@@ -82,6 +85,7 @@ class PluginController:
         self._settled = asyncio.Event()
         self._reloads: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
+        self._retry: asyncio.TimerHandle | None = None
 
     # Asked from outside
 
@@ -134,6 +138,8 @@ class PluginController:
 
     async def close(self) -> None:
         """End the controller's task; the plugin is expected to be stopped."""
+        if self._retry is not None:
+            self._retry.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -190,7 +196,14 @@ class PluginController:
             return
         if verdict.runs and not attempt.called_off:
             self.failure = problem
+            if attempt.is_passing:
+                self.failure = f"{problem} It is tried again until the database is there."
+                self._retry = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._try_again)
         await self._end(generation.discard())
+
+    def _try_again(self) -> None:
+        self.failure = None
+        self.poke()
 
     async def _stop(self, generation: Generation, verdict: Verdict) -> None:
         self.leaving = True

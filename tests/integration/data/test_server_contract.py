@@ -1,13 +1,25 @@
 """One suite for the engines of servers: tables, limits, the pool and what is told about it."""
 
 import asyncio
+import os
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from nexus.data.database import Database, Limits
+from nexus.data.engines.opening import make_database
+from nexus.data.url import parse_url
 from nexus.errors import DatabaseUnavailable
+from nexus.testing.servers import temporary_database
+
+SERVERS = {
+    "postgresql": os.environ.get(
+        "NEXUS_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/test"
+    ),
+    "mariadb": os.environ.get("NEXUS_TEST_MARIADB", "mysql://root@127.0.0.1:3306/test"),
+}
 
 pytestmark = pytest.mark.parametrize("engine", ["postgresql", "mariadb"], indirect=True)
 
@@ -128,3 +140,57 @@ async def test_a_slow_query_is_logged_without_its_parameters(
     assert vars(record)["seconds"] >= 0
     assert "a secret" not in str(vars(record))
     assert database.figures()["slow_queries"] >= 1
+
+
+LONG = {
+    "postgresql": "SELECT x, REPEAT('x', 500) FROM generate_series(1, 100000) AS n(x)",
+    "mariadb": "SELECT seq, REPEAT('x', 500) FROM seq_1_to_100000",
+}
+
+
+def test_a_long_stream_takes_little_memory_with_uvloop_too(engine: str) -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def peak() -> int:
+        async with temporary_database(SERVERS[engine]) as url:
+            database = make_database(parse_url(url), limits=Limits())
+            await database.open()
+            tracemalloc.start()
+            try:
+                number = 0
+                async for _ in database.stream(LONG[engine]):
+                    number += 1
+                    if number % 10_000 == 0:
+                        await asyncio.sleep(0.01)  # time for the server to send ahead
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+                await database.close()
+
+    try:
+        found = uvloop.run(peak())
+    except DatabaseUnavailable as error:
+        if os.environ.get("NEXUS_TEST_REQUIRE_SERVERS") == "1":
+            raise
+        pytest.skip(str(error))
+
+    assert found < 5_000_000  # of fifty million bytes
+
+
+async def test_a_stream_that_fails_on_the_way_leaves_its_transaction_usable(things: Any) -> None:
+    await things.add_many(range(1, 3000))
+    failing = {
+        "postgresql": "SELECT 1 / (2500 - id) FROM things ORDER BY id",
+        "mariadb": "SELECT IF(id = 2500, (SELECT id FROM things WHERE id < 3), id) FROM things",
+    }[things.database.engine]
+
+    async with things.database.transaction() as transaction:
+        await things.add(5000)
+        for _ in range(2):
+            with pytest.raises(Exception, match=r"zero|more than 1 row"):
+                async for _row in transaction.stream(failing, chunk=10):
+                    pass
+        await things.add(5001)
+
+    assert await things.count() == 3001
+    assert things.database.figures()["pool_in_use"] == 0

@@ -14,6 +14,7 @@ from nexus.data.collections.table import OWN_COLUMNS
 from nexus.data.migrations.implementations import TypesByColumn, use_own_implementation
 from nexus.data.migrations.position import version_table
 from nexus.data.models import Models
+from nexus.data.names import is_name_of
 
 
 def compare(
@@ -36,7 +37,7 @@ def compare(
     def is_ours(name: str | None, kind: str, _parents: Any) -> bool:
         if kind != "table" or name is None:
             return True
-        return name.startswith(models.prefix) and name not in left_out
+        return is_name_of(models.plugin, name) and name not in left_out
 
     context = MigrationContext.configure(
         connection,
@@ -59,7 +60,7 @@ def _collections(connection: Connection, models: Models) -> frozenset[str]:
     return frozenset(
         name
         for name in others
-        if name.startswith(models.prefix)
+        if is_name_of(models.plugin, name)
         and {column["name"] for column in inspector.get_columns(name)} >= OWN_COLUMNS
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from nexus.data.database import Database, EngineName
-from nexus.data.names import table_prefix
+from nexus.data.names import is_name_of, table_prefix
 
 _TABLES: Final[dict[EngineName, str]] = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ? ESCAPE '!'",
@@ -24,7 +24,7 @@ async def tables_of(database: Database, plugin: str) -> frozenset[str]:
     """Give the names of all tables of a plugin: of its models, its collections, its migrations."""
     pattern = table_prefix(plugin).replace("_", "!_") + "%"
     rows = await database.fetch_all(_TABLES[database.engine], (pattern,))
-    return frozenset(str(row[0]) for row in rows)
+    return frozenset(name for (name,) in map(tuple, rows) if is_name_of(plugin, name))
 
 
 async def reached(database: Database, plugin: str, tables: Iterable[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from nexus.data.engines.sqlite.inline import InlineDatabase
 from nexus.data.migrations.alone import alone
+from nexus.data.migrations.circles import move_keys_behind_tables
 from nexus.data.migrations.comparison import compare
 from nexus.data.migrations.execution import Execution
 from nexus.data.migrations.implementations import TypesByColumn
@@ -154,6 +155,7 @@ def _rendered(
     script, context = compare(connection, models, remembered)
     if script.upgrade_ops is None or script.downgrade_ops is None or script.upgrade_ops.is_empty():
         return None
+    move_keys_behind_tables(script)
     imports: set[str] = set()
     up = _code(script.upgrade_ops, context, models, imports)
     down = _code(script.downgrade_ops, context, models, imports)

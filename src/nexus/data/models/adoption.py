@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import sort_tables_and_constraints
 
 from nexus.data.models.declared import declared_metadata, registries_of
 from nexus.data.models.models import Models
@@ -49,7 +51,24 @@ def adopt(
         raise ModelsInvalid(
             plugin=plugin, problem=str(error).rstrip("."), advice="Correct the models."
         ) from error
-    return Models(plugin=plugin, metadata=found)
+    models = Models(plugin=plugin, metadata=found)
+    _check_circles(models)
+    return models
+
+
+def _check_circles(models: Models) -> None:
+    """Refuse tables that refer to each other so that none of them can be made first."""
+    for metadata in models.metadata:
+        # Its last entry stands for the keys that cannot be made along with any table.
+        order: list[Any] = sort_tables_and_constraints(metadata.tables.values())  # type: ignore[no-untyped-call]  # its signature is incomplete
+        left = order[-1][1] if order else ()
+        stuck = sorted({key.table.name for key in left if not (key.use_alter and key.name)})
+        if stuck:
+            raise ModelsInvalid(
+                plugin=models.plugin,
+                problem=f"the foreign keys of {' and '.join(stuck)} go round in a circle",
+                advice="Give one of them use_alter=True and a name, so that it is added last.",
+            )
 
 
 def _package_of(module: ModuleType) -> str:

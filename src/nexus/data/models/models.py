@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import MetaData, Table
+from sqlalchemy.schema import sort_tables_and_constraints
 
 from nexus.data.names import table_prefix
 
@@ -27,4 +28,9 @@ class Models:
     @property
     def tables(self) -> dict[str, Table]:
         """The tables by their names in the database, those first that others refer to."""
-        return {table.name: table for each in self.metadata for table in each.sorted_tables}
+        return {
+            table.name: table
+            for each in self.metadata
+            for table, _ in sort_tables_and_constraints(each.tables.values())  # type: ignore[no-untyped-call]  # its signature is incomplete
+            if table is not None  # what stands for foreign keys that go round in a circle
+        }

@@ -24,7 +24,7 @@ def application(tmp_path: Path, server: Any) -> Callable[[], NexusApp]:
         f"{where.engine}://{where.user}:{quote(where.password)}@{where.host}:{where.port}"
         f"/{where.database}"
     )
-    settings = {"database": {"url": url, "pool_timeout": 2.0}}
+    settings = {"database": {"url": url}}
     return lambda: create_nexus_app(
         tmp_path, overrides=settings, environ={}, configure_logging=False
     )
@@ -109,4 +109,27 @@ async def test_an_application_that_waits_for_its_server_can_be_stopped(
     await app.shutdown()
     await server.start()
     async with app.running(), client_of(app) as client:
+        answer = await buy(client)
+        assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.timeout(180)
+async def test_a_plugin_whose_start_met_an_outage_is_tried_again(
+    server: Any, application: Callable[[], NexusApp]
+) -> None:
+    async with application().running() as app, client_of(app) as client:
+        controller = app.manager.controller("shop")
+        await app.manager.disable("shop")
+        server.stop()
+        controller.enabled = True
+        controller.poke()
+        await controller.wait_settled()
+        assert str(controller.status.state) == "failed"
+        assert "tried again" in controller.status.reason
+        await server.start()
+
+        async def runs() -> bool:
+            return str(controller.status.state) == "running"
+
+        await until(runs)
         assert (await buy(client)).status_code == 201

@@ -121,7 +121,12 @@ class MariadbConnection:
         await self._ready()
         cursor = SSCursor(self.raw)
         self._awaits_answer = True
-        await self._answer(cursor.execute(query, parameters))
+        self.raw.pause()
+        try:
+            await self._answer(cursor.execute(query, parameters))
+        except BaseException:
+            self.raw.resume()
+            raise
         self._unread = UnbufferedStream(self.raw, cursor, self._answer_of_stream)
         return self._unread
 

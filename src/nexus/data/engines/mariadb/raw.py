@@ -1,5 +1,6 @@
 """A connection of asyncmy, with what the pool needs to know about it (asyncmy 0.2)."""
 
+import asyncio
 from typing import Any, Final
 
 import asyncmy
@@ -23,6 +24,7 @@ class RawConnection(_Connection):  # type: ignore[misc]  # see above
 
     wants_tls = False
     _ssl_context: Any
+    _is_paused = False
 
     @override
     async def _get_server_information(self) -> None:
@@ -68,14 +70,51 @@ class RawConnection(_Connection):  # type: ignore[misc]  # see above
             transport.abort()
 
     def pause(self) -> None:
-        """Leave what comes at the server, for a reader that is busy."""
-        if self._transport is not None and self._transport.is_reading():
-            self._transport.pause_reading()
+        """Leave what comes at the server until it is waited for."""
+        self._is_paused = True
+        transport = self._transport
+        if transport is not None and transport.is_reading() and not transport.is_closing():
+            transport.pause_reading()
 
     def resume(self) -> None:
-        """Take what comes."""
-        if self._transport is not None and not self._transport.is_reading():
+        """Take what comes, as usual."""
+        self._is_paused = False
+        transport = self._transport
+        if transport is not None and not transport.is_reading() and not transport.is_closing():
+            transport.resume_reading()
+
+    @override
+    async def _fill_buffer(self, need: int) -> None:
+        proto = self._proto
+        while self._is_paused and proto.length - proto.pos < need and not self._stream_broken:
+            proto._read_waiter = waiter = _OneRead(self)  # noqa: SLF001 - as the driver does
             self._transport.resume_reading()
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                self._close_on_cancel()
+                raise
+            finally:
+                if proto._read_waiter is waiter:  # noqa: SLF001
+                    proto._read_waiter = None  # noqa: SLF001
+                self.pause()
+        await super()._fill_buffer(need)
+
+
+class _OneRead(asyncio.Future[None]):
+    """Waits for something to come, and lets no more come after it.
+
+    By the time that a coroutine goes on, uvloop may have read dozens of times.
+    """
+
+    def __init__(self, raw: RawConnection) -> None:
+        super().__init__()
+        self._raw = raw
+
+    @override
+    def set_result(self, result: None, /) -> None:
+        self._raw.pause()
+        super().set_result(result)
 
 
 class QuietCursor(_Cursor):  # type: ignore[misc]  # see above

@@ -11,7 +11,7 @@ _AT_ONCE: Final = 1000
 class UnbufferedStream:
     """`nexus.data.engines.server.connection.RowStream` over an unbuffered cursor.
 
-    asyncmy takes in whatever comes, so the connection is paused while nobody wants rows.
+    asyncmy takes in whatever comes, so the connection is paused while nobody waits for rows.
 
     Args:
         raw: The connection.
@@ -31,7 +31,6 @@ class UnbufferedStream:
         self._ahead: list[Any] = []
         self._is_wanted = True
         self.is_at_end = False
-        raw.pause()
 
     @property
     def description(self) -> Any:
@@ -67,10 +66,15 @@ class UnbufferedStream:
         self._ahead.clear()
 
     async def _fetch(self, count: int) -> list[Any]:
-        self._raw.resume()
-        rows: list[Any] = await self._answer(self._cursor.fetchmany(count))
+        try:
+            rows: list[Any] = await self._answer(self._cursor.fetchmany(count))
+        except Exception:
+            self._end()
+            raise
         if len(rows) < count:
-            self.is_at_end = True
-        else:
-            self._raw.pause()
+            self._end()
         return rows
+
+    def _end(self) -> None:
+        self.is_at_end = True
+        self._raw.resume()
