@@ -119,7 +119,9 @@ async def test_a_plugin_whose_start_met_an_outage_is_tried_again(
 ) -> None:
     async with application().running() as app, client_of(app) as client:
         controller = app.manager.controller("shop")
-        await app.manager.disable("shop")
+        controller.enabled = False  # not by the manager, which would note it in the database
+        controller.poke()
+        await controller.wait_settled()
         server.stop()
         controller.enabled = True
         controller.poke()
