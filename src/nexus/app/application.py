@@ -229,6 +229,11 @@ class NexusApp:
         """Tell whether every plugin has settled since the start."""
         return self._settled.is_set()
 
+    @property
+    def waits_for_database(self) -> bool:
+        """Tell whether the database was away at the start and has not come yet."""
+        return self._waiting is not None and not self._waiting.done()
+
     async def set_maintenance(self, message: str | None) -> None:
         """Begin maintenance with a message, or end it with None.
 

@@ -37,7 +37,12 @@ def show_banner(out: Output, app: "NexusApp", url: str, *, reload: bool) -> None
         ("Listening on", host if host not in url and host != "localhost" else ""),
         ("API docs", f"{url}/docs" if settings.http.docs else ""),
         ("Management", f"{url}/api/v1"),
-        ("Plugins", f"{len(app.manager.names())} found, starting"),
+        (
+            "Plugins",
+            "they start when the database is there; it is away, as the log says"
+            if app.waits_for_database
+            else f"{len(app.manager.names())} found, starting",
+        ),
         ("Reload", "on: a plugin is reloaded when its files change" if reload else ""),
         ("Stop", "Ctrl-C"),
     ]

@@ -68,7 +68,10 @@ def revision(
             out.say("Nothing to do: the migrations lead to the models. --empty writes one anyway.")
         else:
             out.say(f"Wrote {_short(written.file)}.", style="green")
-            out.say("Read it, then run it: nexus db upgrade, or start the application.")
+            out.say(
+                "Read it, then run it: 'nexus db upgrade' while the application is stopped, or"
+                f" 'nexus plugin reload {plugin}' while it runs."
+            )
 
     out.result(document, show)
     for warning in document["warnings"] or ():

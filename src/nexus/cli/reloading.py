@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from nexus.app import NexusApp
 
 _IGNORED_FOLDERS: Final = frozenset(
-    {"__pycache__", "tests", "data", "node_modules", "site-packages", "venv"}
+    {"__pycache__", "tests", "data", "migrations", "node_modules", "site-packages", "venv"}
 )
+"""What a plugin does without. A migration that has just been written is to be read before it
+runs, so it waits for a reload that somebody asks for, or for the next change of the code."""
+
 _IGNORED_FILES: Final = re.compile(r".*(~|\.py[co]|\.sw[a-z]|\.tmp|\.bak|\.orig)|\..*|#.*#|4913")
 """Drafts, backups and locks of editors; 4913 is how vim asks whether it may write."""
 

@@ -70,6 +70,7 @@ from nexus.errors.models import (
     MigrationsInvalid,
     MigrationsMissing,
     ModelsInvalid,
+    RevisionNotReached,
     RevisionUnknown,
     SessionInterrupted,
 )
@@ -158,6 +159,7 @@ __all__ = [
     "ReplayRefused",
     "RequestFailed",
     "RequestTimeout",
+    "RevisionNotReached",
     "RevisionUnknown",
     "RouteOutsidePrefix",
     "SecretKeyUnusable",

@@ -194,9 +194,10 @@ class DatabaseDriverMissing(NexusError):
     @override
     def render(self) -> str:
         return (
-            f"database.url names a {self.data['engine']} database, and the package"
-            f" {self.data['driver']} is not installed. Install it: pip install"
-            f" 'nexus-platform[{self.data['engine']}]'."
+            f"database.url names a {self.data['engine']} database, and its driver"
+            f" {self.data['driver']} is not installed. Install Nexus with the extra"
+            f" {self.data['engine']!r} (in a copy of the project: pip install"
+            f" '.[{self.data['engine']}]')."
         )
 
 

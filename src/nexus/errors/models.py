@@ -90,6 +90,24 @@ class RevisionUnknown(NexusError):
         )
 
 
+class RevisionNotReached(NexusError):
+    """A migration is not to be gone back to, since the tables are not behind it."""
+
+    code = "revision-not-reached"
+
+    def __init__(self, *, plugin: str, revision: str, done: Sequence[str]) -> None:
+        super().__init__(plugin=plugin, revision=revision, done=list(done))
+
+    @override
+    def render(self) -> str:
+        done = ", ".join(self.data["done"]) or "none"
+        return (
+            f"The tables of plugin {self.data['plugin']!r} cannot go back to"
+            f" {self.data['revision']!r}: these migrations have run: {done}. To go forward use"
+            " 'nexus db upgrade'. Nothing was changed."
+        )
+
+
 class DatabaseAhead(NexusError):
     """The tables of a plugin were changed by migrations that its files do not have."""
 

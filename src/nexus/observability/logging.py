@@ -49,6 +49,7 @@ def configure_logging(
         server.handlers.clear()
         server.propagate = True
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # what it tells is ours to tell
 
 
 def _console(bound: Callable[[], Mapping[str, Any]], *, colors: bool) -> logging.Formatter:

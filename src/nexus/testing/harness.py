@@ -132,11 +132,16 @@ async def running(
         if url is not None and overrides["database"].get("url") is None:
             overrides["database"] = {**overrides["database"], "url": url}
         app = create_nexus_app(root, overrides=overrides, environ=environ, configure_logging=False)
+        app.show_first_token = _keep_quiet
         await stack.enter_async_context(app.running())
         if wishes.require_running:
             for name in wishes.plugins:
                 _require_running(app, name)
         yield app
+
+
+def _keep_quiet(_token: str) -> None:
+    """Show nobody the token of an application that is gone with the test."""
 
 
 def plugin_in(app: "NexusApp", name: str) -> "BasePlugin":

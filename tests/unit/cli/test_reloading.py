@@ -38,6 +38,7 @@ def test_files_of_a_plugin_concern_it(name: str) -> None:
         "hello/__pycache__/plugin.cpython-311.pyc",
         "hello/plugin.pyc",
         "hello/tests/test_plugin.py",
+        "hello/migrations/versions/0001_first_tables.py",
         "hello/data/cache.db",
         "hello/.git/index",
         "hello/.plugin.py.swp",

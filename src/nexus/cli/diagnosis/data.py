@@ -27,7 +27,7 @@ def diagnose_data(settings: Settings) -> Sequence[Line]:
     return [
         *_folder(settings.data_folder),
         _secret_key(settings),
-        _sqlite(settings),
+        *([] if settings.database_path is None else [_sqlite(settings)]),
         asyncio.run(_database(settings)),
     ]
 

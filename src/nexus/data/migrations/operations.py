@@ -1,6 +1,6 @@
 """Takes the tables of a plugin up and down the chain of its migrations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from nexus.data.database import Database
 from nexus.data.migrations.position import reached, tables_of
 from nexus.data.migrations.revisions import Revision, Revisions, read_revisions
-from nexus.errors import DatabaseAhead, RevisionUnknown
+from nexus.errors import DatabaseAhead, RevisionNotReached, RevisionUnknown
 
 if TYPE_CHECKING:
     from nexus.data.models import Models
@@ -93,7 +93,8 @@ async def downgrade(
         models: As for `upgrade`.
 
     Raises:
-        RevisionUnknown: There is no such revision, or it has not run.
+        RevisionUnknown: There is no such revision.
+        RevisionNotReached: It has not run, or fewer have run than are to be taken back.
         MigrationsInvalid: The files cannot be used.
         DatabaseAhead: The database is where the files do not lead.
         MigrationFailed: One of them failed.
@@ -133,7 +134,8 @@ async def to_take_back(
     """Give the migrations that a downgrade takes back, the last one first.
 
     Raises:
-        RevisionUnknown: There is no such target, or it has not run.
+        RevisionUnknown: There is no such target.
+        RevisionNotReached: It has not run, or fewer have run than are to be taken back.
         DatabaseAhead: The database is where the files do not lead.
     """
     found = _status(revisions, await _reached(database, plugin))
@@ -143,12 +145,20 @@ async def to_take_back(
     if target == BASE:
         return done[::-1]
     if target.startswith("-") and target[1:].isdigit():
-        return done[::-1][: int(target[1:])]
-    names = [each.name for each in done]
-    if target not in names:
-        raise RevisionUnknown(plugin=plugin, revision=target, known=[BASE, *names])
+        wanted = int(target[1:])
+        if wanted > len(done):
+            raise RevisionNotReached(plugin=plugin, revision=target, done=_names(done))
+        return done[::-1][:wanted]
+    if target not in revisions:
+        raise RevisionUnknown(plugin=plugin, revision=target, known=[BASE, *_names(revisions)])
+    if target not in _names(done):
+        raise RevisionNotReached(plugin=plugin, revision=target, done=_names(done))
     stays = revisions.done([target])
     return [each for each in done[::-1] if each not in stays]
+
+
+def _names(revisions: Iterable[Revision]) -> list[str]:
+    return [each.name for each in revisions]
 
 
 async def _reached(database: Database, plugin: str) -> tuple[str, ...]:

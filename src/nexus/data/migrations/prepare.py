@@ -1,5 +1,6 @@
 """What happens to a plugin's tables before it starts."""
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PRODUCTION = "production"
+
+_looked_at: dict[tuple[str, str], bytes] = {}
+"""By database and plugin, the state of the files that was compared with the tables last; to compare
+takes longer than most reloads."""
 
 
 async def prepare_models(
@@ -50,6 +55,8 @@ async def prepare_models(
         if models is not None and environment != PRODUCTION:
             await _take_over(database, plugin, folder, models)
         await upgrade(database, plugin, folder, models)
+        if models is not None and environment != PRODUCTION:
+            await _warn_of_drift(database, plugin, folder, models)
         return
     if models is None or not models.tables:
         return
@@ -58,6 +65,23 @@ async def prepare_models(
     from nexus.data.migrations.creation import create_in_place
 
     await create_in_place(database, models)
+
+
+async def _warn_of_drift(database: Database, plugin: str, folder: Path, models: "Models") -> None:
+    """Warn of models that no migration leads to, once for each state of the plugin's files."""
+    files = sorted((*folder.glob("schemas/**/*.py"), *folder.glob("migrations/**/*.py")))
+    state = hashlib.sha256(b"".join(each.read_bytes() for each in files)).digest()
+    if _looked_at.get((database.location, plugin)) == state:
+        return
+    from nexus.data.migrations.differences import drift
+
+    differences = await drift(database, models)
+    _looked_at[database.location, plugin] = state
+    if differences:
+        logger.warning(
+            "Models differ from what the migrations lead to; write one with 'nexus db revision'",
+            extra={"plugin": plugin, "differences": differences},
+        )
 
 
 async def _take_over(database: Database, plugin: str, folder: Path, models: "Models") -> None:

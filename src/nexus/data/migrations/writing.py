@@ -9,7 +9,14 @@ from typing import Final
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _render_cmd_body
-from alembic.operations.ops import AddColumnOp, ModifyTableOps, OpContainer, UpgradeOps
+from alembic.operations.ops import (
+    AddColumnOp,
+    DropColumnOp,
+    DropTableOp,
+    ModifyTableOps,
+    OpContainer,
+    UpgradeOps,
+)
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
@@ -159,7 +166,21 @@ def _rendered(
     imports: set[str] = set()
     up = _code(script.upgrade_ops, context, models, imports)
     down = _code(script.downgrade_ops, context, models, imports)
-    return up, down, imports, list(_without_value(script.upgrade_ops))
+    return up, down, imports, [*_drops(script.upgrade_ops), *_without_value(script.upgrade_ops)]
+
+
+def _drops(operations: UpgradeOps) -> Iterator[str]:
+    """Tell of what the migration deletes."""
+    for table in operations.ops:
+        if isinstance(table, DropTableOp):
+            yield f"{table.table_name}: the table is dropped, with all its rows."
+        for each in table.ops if isinstance(table, ModifyTableOps) else ():
+            if isinstance(each, DropColumnOp):
+                yield (
+                    f"{each.table_name}.{each.column_name}: the column is dropped with all that it"
+                    " has. If it has only another name now, write"
+                    f" batch_op.alter_column({each.column_name!r}, new_column_name=...) instead."
+                )
 
 
 def _without_value(operations: UpgradeOps) -> Iterator[str]:

@@ -30,7 +30,10 @@ class LeaseEngine:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._engine = create_async_engine(
-            URLS[database.engine], async_creator=_refuse, poolclass=NullPool
+            URLS[database.engine],
+            async_creator=_refuse,
+            poolclass=NullPool,
+            hide_parameters=True,  # an error ends up in logs, and its values are somebody's data
         )
         event.listen(self._engine.sync_engine, "handle_error", _translate)
         self._is_initialized = False

@@ -46,7 +46,7 @@ def _column(table: Table, column: Column[Any], dialects: dict[str, Dialect]) -> 
         except CompileError as error:
             reason = str(error).partition(": ")[2] or str(error)
             if "requires a length" in reason:
-                advice = "Give it one: String(200), or Text for a text of any length."
+                advice = "Give it one: String(200); or Text, for a long text without index."
                 yield f"{table.name}.{column.name}: {name} needs a length. {advice}"
             else:
                 yield f"{table.name}.{column.name}: {name} does not take it ({reason})."

@@ -25,6 +25,7 @@ from nexus.errors import (
     MigrationsInvalid,
     MigrationsMissing,
     ModelsInvalid,
+    RevisionNotReached,
     RevisionUnknown,
 )
 
@@ -255,6 +256,18 @@ async def test_an_unknown_target_is_named_with_those_there_are(
         await downgrade(database, "tasks", folder, "0009")
 
 
+@pytest.mark.parametrize("target", ["-3", "0002"])
+async def test_a_target_that_the_tables_are_not_behind_is_refused(
+    workshop: Any, database: Database, target: str
+) -> None:
+    folder = workshop.write("tasks", None, _0001=FIRST, _0002=SECOND)
+    await upgrade(database, "tasks", folder)
+    await downgrade(database, "tasks", folder, "-1")
+    with pytest.raises(RevisionNotReached, match=r"have run: 0001\."):
+        await downgrade(database, "tasks", folder, target)
+    assert await columns(database) == ["id", "name"]
+
+
 async def test_two_plugins_migrate_side_by_side(workshop: Any, database: Database) -> None:
     folders = {}
     for name in ("tasks", "wishes"):
@@ -362,6 +375,35 @@ async def test_models_without_migrations_are_made_while_developing(
     [record] = [each for each in caplog.records if "differ" in each.message]
     assert "The column tasks__items.colour is missing." in record.differences  # type: ignore[attr-defined]
     assert await create_in_place(database, changed.models) == []
+
+
+async def test_models_that_no_migration_leads_to_are_warned_of_once(
+    workshop: Any, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    plugin = workshop.load("tasks", MODELS)
+    await write_revision("tasks", plugin.folder, plugin.models, "first")
+    changed = workshop.load("tasks", MODELS.replace("color", "colour"))
+
+    async def start(environment: str) -> None:
+        await prepare_models(
+            database, "tasks", changed.folder, changed.models, environment=environment
+        )
+
+    for environment in ("production", "development", "development"):
+        await start(environment)
+    [record] = [each for each in caplog.records if "differ" in each.message]
+    assert "The column tasks__items.colour is missing." in record.differences  # type: ignore[attr-defined]
+
+
+async def test_a_migration_that_drops_something_says_so(workshop: Any) -> None:
+    plugin = workshop.load("tasks", MODELS)
+    await write_revision("tasks", plugin.folder, plugin.models, "first")
+    changed = workshop.load("tasks", MODELS.replace("color", "colour"))
+    written = await write_revision("tasks", changed.folder, changed.models, "second")
+    assert written is not None
+    [told] = [each for each in written.warnings if "dropped" in each]
+    assert "tasks__items.color:" in told
+    assert "new_column_name" in told
 
 
 async def test_models_without_migrations_are_refused_in_production(

@@ -39,7 +39,7 @@ def test_a_driver_that_is_not_installed_is_named(
         make_database(url, limits=Limits())
 
     assert driver in str(caught.value)
-    assert f"pip install 'nexus-platform[{engine}]'" in str(caught.value)
+    assert f"pip install '.[{engine}]'" in str(caught.value)
 
 
 def test_no_driver_is_imported_before_it_is_needed() -> None:

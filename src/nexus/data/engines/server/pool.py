@@ -58,7 +58,7 @@ class ConnectionPool(Generic[C]):
         self._outdated: set[C] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._is_open = True
-        self._is_away = False  # so that each outage is told once
+        self._is_away: bool | None = None  # unknown before the first connection
         self._all_back = asyncio.Event()
 
     @property
@@ -203,15 +203,16 @@ class ConnectionPool(Generic[C]):
             connection = await self._connect()
         except BaseException as error:
             self._free_slot()
-            if isinstance(error, DatabaseUnavailable) and not self._is_away:
+            was_there = self._is_away is False
+            if isinstance(error, DatabaseUnavailable) and was_there:
                 self._is_away = True
                 logger.warning(
                     "The database server cannot be reached", extra={"reason": str(error)}
                 )
             raise
         if self._is_away:
-            self._is_away = False
             logger.warning("The database server is back")
+        self._is_away = False
         self.lent.add(connection)
         if not self._is_open:
             self.drop(connection)
