@@ -13,9 +13,19 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from nexus.data.database import ANEW, Database, Lease, Parameters
-from nexus.errors import NexusError, TransactionEnded, TransactionExpired, TransactionReadOnly
+from nexus.errors import (
+    DatabaseClosed,
+    DatabaseUnavailable,
+    NexusError,
+    TransactionEnded,
+    TransactionExpired,
+    TransactionReadOnly,
+)
 
 logger = logging.getLogger(__name__)
+
+_OF_THE_END = (TransactionExpired, TransactionEnded, DatabaseUnavailable, DatabaseClosed)
+"""What the end of a transaction does to whoever is still in the block."""
 
 _CENTURY: Final = 100 * 366 * 86400.0
 
@@ -184,6 +194,8 @@ class Transaction:
 
     def _run_out(self) -> None:
         """Roll back what has been open for too long, so that others need not wait for it."""
+        if self._ended:  # it is being committed or rolled back
+            return
         self._expired = True
         self._rolling_back = asyncio.get_running_loop().create_task(
             self._lease.rollback(), name="nexus.transaction.limit"
@@ -197,7 +209,7 @@ class Transaction:
         self._ended = True
         if self._rolling_back is not None:
             await to_the_end(self._rolling_back)
-            if failed is None or isinstance(failed, TransactionExpired | TransactionEnded):
+            if failed is None or isinstance(failed, _OF_THE_END):
                 raise TransactionExpired(limit=self.database.transaction_limit) from failed
             return
         if failed is not None or self.read_only or self._lost is not None:

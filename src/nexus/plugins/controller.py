@@ -138,8 +138,7 @@ class PluginController:
 
     async def close(self) -> None:
         """End the controller's task; the plugin is expected to be stopped."""
-        if self._retry is not None:
-            self._retry.cancel()
+        self._forget_retry()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -182,6 +181,7 @@ class PluginController:
         return verdict
 
     async def _start(self) -> None:
+        self._forget_retry()
         self._show(Verdict(state=PluginState.STARTING, reason="It is being started."))
         generation = self._new_generation(self.found, self.configuration)
         attempt = self._attempt = self._new_attempt(generation)
@@ -202,8 +202,14 @@ class PluginController:
         await self._end(generation.discard())
 
     def _try_again(self) -> None:
+        self._retry = None
         self.failure = None
         self.poke()
+
+    def _forget_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
 
     async def _stop(self, generation: Generation, verdict: Verdict) -> None:
         self.leaving = True

@@ -14,12 +14,14 @@ from nexus.data.engines.sqlite.file import SqliteFile
 from nexus.data.engines.sqlite.lease import SqliteLease
 from nexus.data.engines.sqlite.reader import read_batch
 from nexus.data.engines.sqlite.readers import LentReaders
-from nexus.data.engines.sqlite.thread import DatabaseThread
+from nexus.data.engines.sqlite.thread import DatabaseThread, Perform
 from nexus.data.engines.sqlite.writer import GroupCommit
 from nexus.data.transaction import Transaction, current_transaction, open_transaction
-from nexus.errors import DatabaseClosed
+from nexus.errors import DatabaseClosed, DatabaseUnavailable
 
 T = TypeVar("T")
+
+_CHECK_SECONDS: Final = 2.0
 
 
 class SqliteDatabase:
@@ -36,21 +38,28 @@ class SqliteDatabase:
         self._file = file
         self._limits = limits
         self._group_commit = GroupCommit()
-        slow = limits.slow_query
-        self._writer = DatabaseThread(
-            file, self._group_commit, name="nexus-database-writer", query_only=False, slow=slow
-        )
-        self._reader = DatabaseThread(
-            file, read_batch, name="nexus-database-reader", query_only=True, slow=slow
-        )
+        self._writer = self._thread("writer", self._group_commit, query_only=False)
+        self._reader = self._thread("reader", read_batch)
         # Scans go their own way, so that a look-up never waits for one.
-        self._scanner = DatabaseThread(
-            file, read_batch, name="nexus-database-scanner", query_only=True, slow=slow
-        )
+        self._scanner = self._thread("scanner", read_batch)
         self._lent = LentReaders(
-            file, size=limits.pool_size, patience=limits.pool_timeout, slow=slow
+            file,
+            size=limits.pool_size,
+            patience=limits.pool_timeout,
+            slow=limits.slow_query,
+            limit=limits.statement,
         )
         self._is_open = False
+
+    def _thread(self, role: str, perform: Perform, *, query_only: bool = True) -> DatabaseThread:
+        return DatabaseThread(
+            self._file,
+            perform,
+            name=f"nexus-database-{role}",
+            query_only=query_only,
+            slow=self._limits.slow_query,
+            limit=self._limits.statement,
+        )
 
     @property
     def location(self) -> str:
@@ -80,6 +89,7 @@ class SqliteDatabase:
         except BaseException:
             await self.close()
             raise
+        self._lent.open()
         self._is_open = True
 
     async def close(self) -> None:
@@ -158,7 +168,7 @@ class SqliteDatabase:
             turn.end()
             await asyncio.shield(turn.ended)
 
-        return SqliteLease(turn.run, give_back)
+        return SqliteLease(turn.run, give_back, turn.allow_long)
 
     def transaction(self, *, read_only: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """Commit what happens in the block, or roll all of it back; see `Database.transaction`.
@@ -186,16 +196,27 @@ class SqliteDatabase:
     async def check(self) -> float:
         """Write and read one row, for the readiness check.
 
+        While a transaction has the writer, it only reads: a writer that is busy is not away.
+
         Returns:
             How many seconds it took.
 
         Raises:
-            DatabaseUnavailable: It cannot be written or read at the moment.
+            DatabaseUnavailable: It cannot be written or read at the moment, or not in two seconds.
             DatabaseClosed: It is not open.
         """
         began = time.perf_counter()
-        await self.execute("UPDATE heartbeat SET beats = beats + 1")
-        await self.fetch_one("SELECT beats FROM heartbeat")
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                if not self._writer.is_lent:
+                    await self._writer.submit("UPDATE heartbeat SET beats = beats + 1")
+                await self._reader.submit("SELECT beats FROM heartbeat")
+        except TimeoutError:
+            raise DatabaseUnavailable(
+                path=self.location,
+                problem=f"it was not written and read within {_CHECK_SECONDS:g} s",
+                advice="Look for slow statements in the log, and at the disk.",
+            ) from None
         return time.perf_counter() - began
 
     async def backup(

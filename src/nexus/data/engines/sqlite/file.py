@@ -53,6 +53,10 @@ _PROBLEMS: Final = {
     sqlite3.SQLITE_READONLY: ("the file cannot be written", _ACCESS),
     sqlite3.SQLITE_CANTOPEN: ("the file cannot be opened", _ACCESS),
     sqlite3.SQLITE_PERM: ("access was refused", _ACCESS),
+    sqlite3.SQLITE_INTERRUPT: (
+        "a statement took longer than it may and was stopped",
+        "Give it less to do or an index, or raise database.statement_timeout.",
+    ),
     sqlite3.SQLITE_IOERR: ("reading or writing failed", "Check the disk and the system's log."),
 }
 LOST: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR})

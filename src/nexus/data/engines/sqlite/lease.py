@@ -28,11 +28,18 @@ class SqliteLease:
     Args:
         run: Calls a function with the connection.
         end: Gives the connection back.
+        allow_long: Has statements take as long as they need, None where they may anyway.
     """
 
-    def __init__(self, run: Runner, end: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        run: Runner,
+        end: Callable[[], Awaitable[None]],
+        allow_long: Callable[[], None] | None = None,
+    ) -> None:
         self.run = run
         self._end = end
+        self._allow_long = allow_long
         self._streams: set[SqliteStream] = set()
 
     @cached_property
@@ -115,7 +122,9 @@ class SqliteLease:
             await stream.read_ahead()
 
     async def allow_long(self) -> None:
-        """Do nothing: statements have no limit here."""
+        """Have statements take as long as they need."""
+        if self._allow_long is not None:
+            self._allow_long()
 
     def translated(self, error: Exception) -> Exception:
         """Give the error itself: what the platform has words for was told when it happened."""

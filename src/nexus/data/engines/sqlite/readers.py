@@ -9,7 +9,7 @@ from nexus.data.engines.sqlite.lease import SqliteLease
 from nexus.data.engines.sqlite.reader import read_batch
 from nexus.data.engines.sqlite.thread import DatabaseThread
 from nexus.data.engines.sqlite.turn import Turn
-from nexus.errors import DatabaseUnavailable
+from nexus.errors import DatabaseClosed, DatabaseUnavailable
 
 _NAME: Final = "nexus-database-lent"
 
@@ -22,12 +22,17 @@ class LentReaders:
         size: How many there may be.
         patience: Seconds to wait for one.
         slow: Seconds from which a query is logged.
+        limit: Seconds that a query may take.
     """
 
-    def __init__(self, file: SqliteFile, *, size: int, patience: float, slow: float) -> None:
+    def __init__(
+        self, file: SqliteFile, *, size: int, patience: float, slow: float, limit: float
+    ) -> None:
         self._file = file
         self._patience = patience
         self._slow = slow
+        self._limit = limit
+        self._is_open = False
         self._size = size
         self._free = asyncio.Semaphore(size)
         self._idle: list[DatabaseThread] = []
@@ -65,13 +70,21 @@ class LentReaders:
         except BaseException:
             self._free.release()
             raise
-        return SqliteLease(turn.run, partial(self._give_back, thread, turn))
+        return SqliteLease(turn.run, partial(self._give_back, thread, turn), turn.allow_long)
 
     async def _new(self) -> DatabaseThread:
         thread = DatabaseThread(
-            self._file, read_batch, name=_NAME, query_only=True, slow=self._slow
+            self._file,
+            read_batch,
+            name=_NAME,
+            query_only=True,
+            slow=self._slow,
+            limit=self._limit,
         )
         await thread.start()
+        if not self._is_open:  # closed meanwhile, by somebody who could not know of it
+            await thread.stop()
+            raise DatabaseClosed(path=str(self._file.path))
         self._all.append(thread)
         return thread
 
@@ -88,8 +101,13 @@ class LentReaders:
             self._idle.append(thread)
             self._free.release()
 
+    def open(self) -> None:
+        """Lend from now on."""
+        self._is_open = True
+
     async def close(self) -> None:
         """End the threads, and with them what is lent."""
+        self._is_open = False
         threads, self._all = self._all, []
         for thread in threads:
             await thread.stop()

@@ -25,6 +25,11 @@ Perform: TypeAlias = Callable[[sqlite3.Connection, list[Job]], list[Outcome]]
 
 MAX_BATCH: Final = 256
 NEVER: Final = float("inf")
+_INSTRUCTIONS: Final = 50_000
+"""After so many of its virtual machine's, which take about a millisecond, SQLite asks whether to go
+on."""
+_FAREWELL: Final = 5.0
+"""Seconds that what is under way has to end when the database is closed."""
 
 
 class DatabaseThread:
@@ -38,6 +43,7 @@ class DatabaseThread:
         name: The thread's name.
         query_only: Whether its connection refuses changes.
         slow: Seconds from which a batch, or a job of a turn, is logged.
+        limit: Seconds that a statement may take.
 
     Attributes:
         failures: How many jobs failed.
@@ -52,11 +58,16 @@ class DatabaseThread:
         name: str,
         query_only: bool,
         slow: float = NEVER,
+        limit: float = NEVER,
     ) -> None:
         self._file = file
         self._perform = perform
         self._query_only = query_only
         self._slow = slow
+        self._limit = limit
+        self._deadline = NEVER
+        self._end_by = NEVER
+        self._served: Turn | None = None
         self._queue: SimpleQueue[Job | Turn | None] = SimpleQueue()
         self._turns: set[Turn] = set()
         self._name = name
@@ -90,18 +101,27 @@ class DatabaseThread:
             raise
 
     async def stop(self) -> None:
-        """Finish what is queued, close the connection and join the thread."""
+        """Finish what is queued, close the connection and join the thread.
+
+        What takes longer than a few seconds is stopped.
+        """
         thread = self._thread
         if thread is None:
             return
         if self._open:
             self._open = False
+            self._end_by = time.perf_counter() + _FAREWELL
             for turn in self._turns:
                 turn.end()
             self._queue.put(None)
         await asyncio.shield(self._stopped)
         thread.join()
         self._thread = None
+
+    @property
+    def is_lent(self) -> bool:
+        """Tell whether somebody has a turn, or waits for one."""
+        return bool(self._turns)
 
     @property
     def depth(self) -> int:
@@ -173,12 +193,15 @@ class DatabaseThread:
             return self._tell(_finish, turn.ended) and running
         running = self._tell(_resolve, [(turn.granted, None, None)])
         lost = False
+        self._served = turn
         while running and (job := turn.jobs.get()) is not None:
             began = time.perf_counter()
+            self._deadline = began + self._limit
             outcome = turn.outcome(connection, self._file.path, job)
             self._report(began, [job])
             lost = lost or _is_lost(outcome[2])
             running = self._tell(_resolve, [outcome])
+        self._served, self._deadline = None, NEVER
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -187,6 +210,15 @@ class DatabaseThread:
         if lost:
             self._disconnect()
         return self._tell(_finish, turn.ended) and running
+
+    def _must_stop(self) -> bool:
+        """Tell SQLite, which asks in between, whether a statement has taken long enough."""
+        turn = self._served
+        if turn is not None and turn.is_over:  # nobody waits for its answer
+            return True
+        now = time.perf_counter()
+        is_patient = turn is not None and turn.is_patient
+        return now > self._end_by or (now > self._deadline and not is_patient)
 
     def _tell(self, callback: Callable[[Any], None], answer: object) -> bool:
         try:
@@ -209,6 +241,7 @@ class DatabaseThread:
 
     def _outcomes(self, batch: list[Job]) -> list[Outcome]:
         began = time.perf_counter()
+        self._deadline = began + self._limit * len(batch)
         try:
             outcomes = self._perform(self._connected(), batch)
         except Exception as error:  # noqa: BLE001  handed to the callers, none of whom may hang
@@ -233,6 +266,7 @@ class DatabaseThread:
             return self._connection
         self._disconnect()
         self._connection = self._file.connect(query_only=self._query_only)
+        self._connection.set_progress_handler(self._must_stop, _INSTRUCTIONS)
         self._identity = identity
         return self._connection
 

@@ -22,6 +22,7 @@ class Turn:
         granted: Done when the transaction has begun.
         ended: Done when the thread serves others again.
         jobs: What the thread is to do; None ends the turn, and rolls back what is not committed.
+        is_patient: Whether its statements may take as long as they need.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: str) -> None:
@@ -31,11 +32,16 @@ class Turn:
         self._loop = loop
         self._path = path
         self._is_over = False
+        self.is_patient = False
 
     @property
     def is_over(self) -> bool:
         """Tell whether it has been ended."""
         return self._is_over
+
+    def allow_long(self) -> None:
+        """Have its statements take as long as they need."""
+        self.is_patient = True
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Call a function with the connection in its thread.
@@ -50,7 +56,10 @@ class Turn:
         return await future
 
     def end(self) -> None:
-        """Let the thread go on with others; what was not committed is rolled back."""
+        """Let the thread go on with others; what was not committed is rolled back.
+
+        A statement that is under way is stopped.
+        """
         if not self._is_over:
             self._is_over = True
             self.jobs.put(None)
@@ -59,9 +68,12 @@ class Turn:
     def outcome(connection: sqlite3.Connection, path: Path, job: Any) -> Any:
         """Do one job in the thread; gives its future, its result and its error."""
         future, function, _ = job
-        if not connection.in_transaction:  # SQLite itself rolled it back: trouble with the disk
-            problem = "the transaction was lost, after the disk or the file failed"
-            advice = "Nothing of it was stored; try again."
+        if not connection.in_transaction:
+            problem = (
+                "the transaction had ended already: a statement was stopped, the disk or the file"
+                " failed, or somebody ran COMMIT or ROLLBACK as SQL"
+            )
+            advice = "What came before a COMMIT is stored, and nothing else."
             return (
                 future,
                 None,
