@@ -8,7 +8,8 @@ from nexus.config import SecretBox, SecretMask, StoredValues
 from nexus.config.storage import database_of
 from nexus.data import SqlKeyValueStore
 from nexus.data.database import Database
-from nexus.events import BusSettings, EventBus
+from nexus.app.event_bus import event_bus_of
+from nexus.events import EventBus
 from nexus.plugins.announcer import Announcer
 from nexus.plugins.bytecode import BytecodeCache
 from nexus.plugins.configurations import PluginConfigurations
@@ -75,7 +76,7 @@ class Parts:
         store = SqlKeyValueStore(database, max_bytes=settings.database.value_limit)
         box = SecretBox.of_application(settings.data_folder, _reveal(security.secret_key))
         values = StoredValues(store, box)
-        bus = EventBus(BusSettings(**settings.events.model_dump()))
+        bus = event_bus_of(settings, database)
         return cls(
             settings=settings,
             mask=mask,

@@ -176,6 +176,29 @@ class EventSettings(Section):
         description="The greatest size of one event's data, in bytes of JSON.",
     )
 
+    retention: Seconds = Field(
+        7 * 86_400.0,
+        description="Seconds that the event log keeps what durable subscriptions have handled, for"
+        " a look and for replays, and what waits for a disabled plugin.",
+    )
+    log_limit: int = Field(
+        1024 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="The greatest size of the event log, in bytes; at it, publishing fails.",
+    )
+    when_away: Literal["fail", "wait"] = Field(
+        "fail",
+        description="What publishing a durable event does while the log is away: fail at once, or"
+        " wait for publish_timeout and then fail.",
+    )
+    lease: float = Field(
+        10.0,
+        ge=0.5,
+        allow_inf_nan=False,
+        description="Seconds without a report after which a worker counts as dead and its durable"
+        " subscriptions go to others.",
+    )
+
     @model_validator(mode="after")
     def _delays_fit(self) -> Self:
         if self.retry_delay > self.retry_max_delay:

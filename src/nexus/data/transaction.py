@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from nexus.data.database import ANEW, Database, Lease, Parameters
 from nexus.errors import (
@@ -28,6 +28,9 @@ _OF_THE_END = (TransactionExpired, TransactionEnded, DatabaseUnavailable, Databa
 """What the end of a transaction does to whoever is still in the block."""
 
 _CENTURY: Final = 100 * 366 * 86400.0
+
+LastWork: TypeAlias = Callable[["Transaction", Sequence[Any]], Awaitable[None]]
+"""Does something right before the commit, with all that was noted for it."""
 
 _current: ContextVar["Transaction | None"] = ContextVar("nexus_transaction", default=None)
 
@@ -63,6 +66,7 @@ class Transaction:
         self._lost: NexusError | None = None
         self._rolling_back: asyncio.Task[None] | None = None
         self._after_commit: list[Callable[[], Awaitable[None] | None]] = []
+        self._before_commit: list[tuple[LastWork, Any]] = []
 
     @property
     def is_open(self) -> bool:
@@ -117,6 +121,19 @@ class Transaction:
     def is_inside(self, other: "Transaction") -> bool:
         """Tell whether it is another one, or nested in it."""
         return self is other or (self._outer is not None and self._outer.is_inside(other))
+
+    @property
+    def commits(self) -> bool:
+        """Tell whether the outermost block ends with a commit: one that only reads does not."""
+        return not self._outermost().read_only
+
+    def before_commit(self, work: "LastWork", item: Any) -> None:
+        """Have a function do the last of the transaction, with this item and others like it.
+
+        It is called once, right before the commit, with all items that were given for it, but for
+        those of nested blocks that were rolled back. Where it raises, all is rolled back.
+        """
+        self._before_commit.append((work, item))
 
     def after_commit(self, callback: Callable[[], Awaitable[None] | None]) -> None:
         """Have a function called once everything has been committed; never when it is not.
@@ -205,6 +222,12 @@ class Transaction:
             extra={"seconds": self.database.transaction_limit},
         )
 
+    async def _do_last(self) -> None:
+        while self._before_commit:
+            given, self._before_commit = self._before_commit, []
+            for work in dict.fromkeys(work for work, _ in given):
+                await work(self, [item for each, item in given if each == work])
+
     async def _finish(self, failed: BaseException | None) -> None:
         self._ended = True
         if self._rolling_back is not None:
@@ -246,6 +269,7 @@ class Transaction:
             return
         await to_the_end(self._lease.control(f"RELEASE SAVEPOINT {name}"))
         outer._after_commit.extend(self._after_commit)
+        outer._before_commit.extend(self._before_commit)
 
     async def _undo(self, name: str) -> None:
         await self._lease.control(f"ROLLBACK TO SAVEPOINT {name}")
@@ -299,6 +323,7 @@ async def open_transaction(
             if unlimited:
                 await lease.allow_long()
             yield transaction
+            await transaction._do_last()
         except BaseException as error:
             await transaction._finish(error)
             raise

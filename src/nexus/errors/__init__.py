@@ -54,6 +54,7 @@ from nexus.errors.events import (
     DeadLetterNotFound,
     EventDataInvalid,
     EventDataReadOnly,
+    EventLogFull,
     EventNameInvalid,
     EventNotDeclared,
     EventPatternInvalid,
@@ -63,6 +64,7 @@ from nexus.errors.events import (
     RequestFailed,
     RequestTimeout,
     SubscriptionClosed,
+    SubscriptionUnknown,
 )
 from nexus.errors.models import (
     DatabaseAhead,
@@ -119,6 +121,7 @@ __all__ = [
     "DuplicateKey",
     "EventDataInvalid",
     "EventDataReadOnly",
+    "EventLogFull",
     "EventNameInvalid",
     "EventNotDeclared",
     "EventPatternInvalid",
@@ -170,6 +173,7 @@ __all__ = [
     "SessionInterrupted",
     "StartupAborted",
     "SubscriptionClosed",
+    "SubscriptionUnknown",
     "TransactionCollided",
     "TransactionEnded",
     "TransactionExpired",

@@ -223,3 +223,39 @@ class ReplayRefused(NexusError):
             f" no live subscription to {self.data['pattern']!r}. Enable the plugin, then replay"
             " it; or drop it."
         )
+
+
+class EventLogFull(NexusError):
+    """The durable event log is at its size limit, and nothing in it may be removed."""
+
+    code = "event-log-full"
+
+    def __init__(self, *, event: str, size: int, limit: int) -> None:
+        super().__init__(event=event, size=size, limit=limit)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"The event {self.data['event']!r} was not published: the event log has"
+            f" {self.data['size']} bytes that enabled plugins have not handled, and its limit is"
+            f" {self.data['limit']} (events.log_limit). See who is behind with 'nexus events lag';"
+            " let it catch up, disable it, or raise the limit."
+        )
+
+
+class SubscriptionUnknown(NexusError):
+    """Somebody asked for a durable subscription that there is not."""
+
+    code = "subscription-unknown"
+
+    def __init__(self, *, plugin: str, pattern: str, known: Sequence[str] = ()) -> None:
+        super().__init__(plugin=plugin, pattern=pattern, known=list(known))
+
+    @override
+    def render(self) -> str:
+        wanted = f"{self.data['plugin']}:{self.data['pattern']}"
+        hint = did_you_mean(wanted, self.data["known"])
+        return (
+            f"There is no durable subscription {wanted!r}.{hint} Expected PLUGIN:PATTERN as"
+            " 'nexus events lag' lists them."
+        )

@@ -17,12 +17,15 @@ from nexus.events.event import Event, new_event
 from nexus.events.figures import BusFigures
 from nexus.events.handlers import Handler
 from nexus.events.line import Waiting
+from nexus.events.log.delivery import DurableDelivery
+from nexus.events.log.event_log import EventLog
+from nexus.events.log.key import SubscriptionKey
 from nexus.events.mailbox import Mailbox
 from nexus.events.pattern import check_pattern
 from nexus.events.quiet import all_quiet
 from nexus.events.recent import RecentEvents
 from nexus.events.reply import reply_to
-from nexus.events.routes import Routes
+from nexus.events.routes import LoggedRoute, Routes
 from nexus.events.runs import RUN_LIMIT, OpenRun
 from nexus.events.settings import BusSettings, SubscriptionOptions
 from nexus.events.size import check_size
@@ -34,17 +37,22 @@ from nexus.events.watchdog import Watchdog
 class EventBus:
     """Takes events to the mailboxes of their subscriptions, all in the event loop's thread.
 
+    What a durable subscription wants goes by the log: it is there before `publish` returns. All
+    else stays in memory.
+
     A subscription is made (`subscription`), goes live (`attach`), is succeeded (`replace`), and
     ends (`drain`); the steps between are atomic, as they never suspend.
 
     Args:
         settings: What holds where a subscription does not say otherwise.
+        log: Keeps events for durable subscriptions; without one, none is durable.
         clock: Gives monotonic seconds, for the handlers' time limits.
         sleep: Waits before a retry.
         random: Gives a number from 0 to 1, for the jitter of retries.
 
     Attributes:
         settings: As given.
+        durable: Takes events from the log to mailboxes; None without a log.
         dead_letters: What was given up.
         recent: What was published last.
         watchdog: What enforces the handlers' time limits.
@@ -54,6 +62,7 @@ class EventBus:
         self,
         settings: BusSettings | None = None,
         *,
+        log: EventLog | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
@@ -71,7 +80,10 @@ class EventBus:
             sleep=sleep,
             random=random,
         )
-        self._routes = Routes()
+        self.durable = None if log is None else DurableDelivery(log)
+        self._routes = Routes() if log is None else Routes(log.wants)
+        if log is not None:
+            log.when_wants_change(self._routes.clear)
         self._undrained: dict[Subscription, None] = {}
         self._published = 0
         self._requested = 0
@@ -81,7 +93,13 @@ class EventBus:
     # Running
 
     async def start(self) -> None:
-        """Take events from now on."""
+        """Take events from now on.
+
+        Raises:
+            DatabaseUnavailable: The log cannot be reached.
+        """
+        if self.durable is not None:
+            await self.durable.log.open()
         self._routes.open = True
 
     async def stop(self, drain_timeout: float = 10.0) -> int:
@@ -98,6 +116,9 @@ class EventBus:
         await self.join(drain_timeout)
         self._routes.close()
         unhandled = await self.drain(tuple(self._undrained), 0)
+        if self.durable is not None:
+            await self.durable.stop()
+            await self.durable.log.close()
         self.watchdog.stop()
         return unhandled
 
@@ -126,6 +147,7 @@ class EventBus:
         source: str,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        ordering_key: str | None = None,
     ) -> Event:
         """Put an event into the mailbox of every matching subscription.
 
@@ -140,6 +162,8 @@ class EventBus:
             correlation_id: The piece of work it belongs to; by default that of the event in hand,
                 or of the enclosing `correlation_scope`, or its own id.
             causation_id: The event that caused it; by default the event in hand.
+            ordering_key: A durable subscription handles events with the same key one after
+                another, even where it handles several events at once.
 
         Returns:
             The event.
@@ -149,11 +173,18 @@ class EventBus:
             EventNameInvalid: If the name is none.
             EventDataInvalid: If the data is not a mapping of JSON data.
             EventTooLarge: If the data takes more than `max_event_bytes`.
+            DatabaseUnavailable, EventLogFull: A durable subscription wants it, and the log does
+                not take it; then nobody has had it.
         """
         mailboxes = self._routes[name]
         if origin.get() is not None:
             correlation_id, causation_id = with_cause(correlation_id, causation_id)
         event = new_event(name, data, source, correlation_id, causation_id, self._max_event_bytes)
+        if ordering_key is not None:
+            event.ordering_key = ordering_key
+        if type(mailboxes) is LoggedRoute:
+            await self.deliver(event)
+            return event
         self._published += 1
         self._remember(event)
         run = self._run
@@ -163,12 +194,29 @@ class EventBus:
             await self._begin_run(mailboxes, event)
         return event
 
-    async def deliver(self, event: Event) -> None:
+    async def deliver(
+        self, event: Event, after_commit: Callable[[Callable[[], Any]], None] | None = None
+    ) -> None:
         """Publish an event that was made before, as `publish` does.
 
         A staged generation makes its events when its code publishes them, and they go out when
         it goes live: with the id and time that the code was given.
+
+        Args:
+            event: The event.
+            after_commit: Calls a function when the open transaction has been committed: the event
+                is in the log if and only if that happens, and in mailboxes only then.
         """
+        route = self._routes[event.name]
+        if type(route) is LoggedRoute and self.durable is not None:
+            await self.durable.log.append(event)
+        if after_commit is None:
+            await self._spread(event)
+        else:
+            after_commit(partial(self._spread, event))
+
+    async def _spread(self, event: Event) -> None:
+        """Put an event, which is in the log if it has to be, into mailboxes."""
         mailboxes = self._routes[event.name]
         self._published += 1
         self._remember(event)
@@ -234,7 +282,7 @@ class EventBus:
             RequestTimeout: If there is no reply in time.
             RequestFailed: If the handler raised, or its reply is not JSON.
         """
-        mailbox = next((each for each in self._routes[name] if each.pattern == name), None)
+        mailbox = self._routes.provider(name)
         if mailbox is None:
             raise NoResponder(name=name, known=self._routes.patterns)
         correlation_id, causation_id = with_cause(correlation_id, causation_id)
@@ -275,6 +323,7 @@ class EventBus:
         owner: str,
         options: SubscriptionOptions | None = None,
         context: Context | None = None,
+        durable: bool = False,
     ) -> Subscription:
         """Make a subscription that is not live yet.
 
@@ -285,6 +334,7 @@ class EventBus:
             options: How it wants its events.
             context: The context variables that the handler sees: a copy of them for each worker.
                 By default those of this moment.
+            durable: Whether it has its events from the log, where owner and pattern are declared.
 
         Raises:
             EventPatternInvalid: If the pattern is none.
@@ -301,6 +351,9 @@ class EventBus:
             options=options,
             surroundings=self._surroundings,
             context=context,
+            delivery=self.durable.pump(SubscriptionKey(owner, pattern))
+            if durable and self.durable is not None
+            else None,
         )
         return Subscription(
             pattern=pattern, owner=owner, handler=handler, options=options, mailbox=mailbox
@@ -344,6 +397,11 @@ class EventBus:
                 heirs.remove(heir)
                 heir.take_over(subscription)
             subscription.mailbox.detach()
+        if self.durable is not None:
+            for subscription in new:
+                self.durable.attach(subscription.mailbox)
+            for subscription in old:
+                self.durable.detach(subscription.mailbox)
 
     async def drain(
         self,
@@ -374,6 +432,8 @@ class EventBus:
         unhandled = await asyncio.gather(*(each.mailbox.close() for each in ending))
         for each in ending:
             self._forget(each)
+            if self.durable is not None:
+                await self.durable.settle(each.mailbox)
         return sum(unhandled)
 
     def _forget(self, subscription: Subscription, _quiet: object = None) -> None:

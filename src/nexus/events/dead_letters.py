@@ -21,6 +21,7 @@ class DeadReason(StrEnum):
     FAILED = "failed"
     TIMEOUT = "timeout"
     ABANDONED = "abandoned"
+    CRASHED = "crashed"
     MAILBOX_FULL = "mailbox-full"
     PUBLISHER_CANCELLED = "publisher-cancelled"
     CANCELLED = "cancelled"
@@ -88,7 +89,7 @@ def place(error: BaseException | None) -> str:
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
-def _trace(error: BaseException | None) -> str:
+def trace(error: BaseException | None) -> str:
     if error is None:
         return ""
     import traceback
@@ -134,7 +135,7 @@ class DeadLetters:
             owner=owner,
             reason=reason,
             error=describe(error),
-            traceback=_trace(error),
+            traceback=trace(error),
             attempts=attempts,
             time=datetime.now(UTC),
         )

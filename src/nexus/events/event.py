@@ -32,17 +32,25 @@ class Event:
         name: Dot-separated segments, such as `user.created`.
         data: The JSON data, a read-only `dict`.
         source: The plugin that published it, or `"nexus"`.
+        position: Its place in the durable log; no attribute of an event that is not in it.
+        letter: The id of the dead letter that is tried again with it; as `position`.
     """
 
     __slots__ = (
         "_cause",
         "_id",
+        "_key",
         "_serial",
         "_time_ns",
         "data",
+        "letter",
         "name",
+        "position",
         "source",
     )
+
+    position: int
+    letter: str
 
     def __init__(
         self,
@@ -71,6 +79,23 @@ class Event:
             return self._id
 
     @property
+    def ordering_key(self) -> str | None:
+        """What orders it: a durable subscription handles events of one key one after another."""
+        try:
+            return self._key
+        except AttributeError:
+            return None
+
+    @ordering_key.setter
+    def ordering_key(self, key: str) -> None:
+        self._key = key
+
+    @property
+    def time_ns(self) -> int:
+        """When it was published, in nanoseconds since the epoch."""
+        return self._time_ns
+
+    @property
     def timestamp(self) -> datetime:
         """When it was published, in UTC."""
         return datetime.fromtimestamp(self._time_ns / 1e9, UTC)
@@ -85,6 +110,11 @@ class Event:
         """The id of the event whose handler published this one."""
         return self._cause[1]
 
+    @property
+    def cause(self) -> tuple[str | None, str | None]:
+        """The ids of correlation and causation as they were given; None where they were not."""
+        return self._cause
+
     def dict(self) -> "dict[str, Any]":
         """Give the event as JSON-ready data that belongs to the caller."""
         return {
@@ -96,6 +126,35 @@ class Event:
             "correlation_id": self.correlation_id,
             "causation_id": self.causation_id,
         }
+
+    @classmethod
+    def restored(  # noqa: PLR0913 - an event has as many parts
+        cls,
+        *,
+        id: str,
+        name: str,
+        data: Mapping[str, Any],
+        source: str,
+        time_ns: int,
+        correlation_id: str | None,
+        causation_id: str | None,
+        ordering_key: str | None,
+    ) -> "Event":
+        """Give an event again that was published before, as it was kept.
+
+        Raises:
+            EventDataInvalid: The data is not a mapping of JSON data.
+        """
+        event = _allocate(cls)
+        event.name = name
+        event.source = source
+        event.data = freeze(data)
+        event._id = id
+        event._time_ns = time_ns
+        event._cause = (correlation_id, causation_id)
+        if ordering_key is not None:
+            event._key = ordering_key
+        return event
 
     @override
     def __repr__(self) -> str:

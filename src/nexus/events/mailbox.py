@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from contextvars import Context, copy_context
+from typing import Protocol
 
 from nexus.events.ask import Ask
 from nexus.events.dead_letters import DeadReason, describe
@@ -28,6 +29,18 @@ from nexus.events.worker import Worker
 logger = logging.getLogger(__name__)
 
 
+class Delivery(Protocol):
+    """Where the events of a durable subscription come from, and what is to hear of them."""
+
+    def watching(self, handler: AsyncHandler) -> AsyncHandler:
+        """Give a handler that tells when it is through with an event."""
+
+    def give_up(
+        self, event: Event, reason: DeadReason, error: BaseException | None, attempts: int
+    ) -> None:
+        """Note that an event was not handled."""
+
+
 class Mailbox:
     """One subscription's queue and workers.
 
@@ -39,6 +52,7 @@ class Mailbox:
         limit: How many events may wait.
         timeout: Seconds for one attempt.
         policy: How failures are tried again.
+        delivery: Where a durable subscription's events come from; None for all others.
         counters: What has happened so far.
         queue: The events that wait.
         line: The publishers that wait, the first in line first.
@@ -65,6 +79,7 @@ class Mailbox:
         "closed",
         "concurrency",
         "counters",
+        "delivery",
         "handler",
         "held",
         "inherited",
@@ -96,13 +111,16 @@ class Mailbox:
         options: SubscriptionOptions,
         surroundings: Surroundings,
         context: Context | None,
+        delivery: Delivery | None = None,
     ) -> None:
         settings = surroundings.settings
         self.pattern = pattern
         self.owner = owner
         self.surroundings = surroundings
         self.plain = not is_async(handler)
-        self.handler: AsyncHandler = ThreadedHandler(handler, self) if self.plain else handler
+        self.delivery = delivery
+        usual: AsyncHandler = ThreadedHandler(handler, self) if self.plain else handler
+        self.handler = usual if delivery is None else delivery.watching(usual)
         self.concurrency = options.concurrency
         self.limit = options.mailbox_size or settings.mailbox_size
         self.timeout = options.timeout or settings.handler_timeout
@@ -277,7 +295,12 @@ class Mailbox:
         if isinstance(event, Ask):
             event.refuse(describe(error) or f"it was given up ({reason})")
             return
-        self.counters.dead_lettered += 1
+        if self.delivery is not None:
+            self.delivery.give_up(event, reason, error, attempts)
+            if reason is DeadReason.SHUTDOWN:
+                return  # It is not dead: it is delivered again.
+            self._tell(event, reason, describe(error), attempts)
+            return
         letter = self.surroundings.dead_letters.add(
             event,
             pattern=self.pattern,
@@ -286,6 +309,10 @@ class Mailbox:
             error=error,
             attempts=attempts,
         )
+        self._tell(event, reason, letter.error, attempts)
+
+    def _tell(self, event: Event, reason: DeadReason, error: str, attempts: int) -> None:
+        self.counters.dead_lettered += 1
         logger.error(
             "event became a dead letter",
             extra={
@@ -293,10 +320,9 @@ class Mailbox:
                 "pattern": self.pattern,
                 "event_name": event.name,
                 "event_id": event.id,
-                "dead_letter": letter.id,
                 "reason": str(reason),
                 "attempts": attempts,
-                "error": letter.error,
+                "error": error,
             },
         )
 

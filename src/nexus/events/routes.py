@@ -5,12 +5,13 @@ publication costs one look-up in a dictionary; the memory is dropped when a subs
 goes, and is bounded, since names may come from outside.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from nexus.errors import BusNotRunning
 from nexus.events.mailbox import Mailbox
-from nexus.events.pattern import ONE, REST, check_name
+from nexus.events.pattern import check_name
+from nexus.events.trie import PatternTrie
 
 if TYPE_CHECKING:
     from nexus.events.subscription import Subscription
@@ -19,48 +20,52 @@ MEMO_LIMIT = 4096
 """How many names are remembered."""
 
 
-class _Node:
-    """One place in the trie: what follows it, and what ends here or takes all the rest."""
+class LoggedRoute(tuple[Mailbox, ...]):
+    """The mailboxes that an event goes to by memory, when others want it from the log.
 
-    __slots__ = ("ending", "following", "rest")
+    Attributes:
+        everything: They and those that have it from the log.
+    """
 
-    def __init__(self) -> None:
-        self.following: dict[str, _Node] = {}
-        self.ending: list[Subscription] = []
-        self.rest: list[Subscription] = []
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.following or self.ending or self.rest)
+    everything: tuple[Mailbox, ...]
 
 
 class Routes(dict[str, tuple[Mailbox, ...]]):
     """A dictionary from names to mailboxes that fills itself.
 
-    `routes[name]` gives the mailboxes by falling priority, then in the order of attachment.
-    It raises EventNameInvalid for what is no name, and BusNotRunning while it is not open; a name
-    that it remembers is past both tests.
+    `routes[name]` gives the mailboxes by falling priority, then in the order of attachment, and a
+    `LoggedRoute` where a durable subscription wants the event. It raises EventNameInvalid for what
+    is no name, and BusNotRunning while it is not open; a name that it remembers is past both tests.
+
+    Args:
+        is_logged: Says whether a durable subscription wants events of a name.
 
     Attributes:
         open: Whether names are looked up.
     """
 
-    __slots__ = ("_root", "_subscriptions", "open")
+    __slots__ = ("_is_logged", "_subscriptions", "_trie", "open")
 
-    def __init__(self) -> None:
+    def __init__(self, is_logged: Callable[[str], bool] = lambda _name: False) -> None:
         super().__init__()
         self.open = False
-        self._root = _Node()
+        self._is_logged = is_logged
+        self._trie: PatternTrie[Subscription] = PatternTrie()
         self._subscriptions: dict[Subscription, None] = {}
 
     def __missing__(self, name: str) -> tuple[Mailbox, ...]:
         check_name(name)
         if not self.open:
             raise BusNotRunning(operation=f"publishing {name!r}")
-        found = sorted(_find(self._root, name.split(".")), key=lambda each: each.rank)
         if len(self) >= MEMO_LIMIT:
             self.clear()
-        mailboxes = self[name] = tuple(each.mailbox for each in found)
+        found = sorted(self._trie.find(name), key=lambda each: each.rank)
+        mailboxes = tuple(each.mailbox for each in found)
+        if self._is_logged(name):
+            route = LoggedRoute(each for each in mailboxes if each.delivery is None)
+            route.everything = mailboxes
+            mailboxes = route
+        self[name] = mailboxes
         return mailboxes
 
     def close(self) -> None:
@@ -74,11 +79,7 @@ class Routes(dict[str, tuple[Mailbox, ...]]):
         for subscription in subscriptions:
             if subscription not in self._subscriptions:
                 self._subscriptions[subscription] = None
-                *path, last = subscription.pattern.split(".")
-                node = self._root
-                for segment in path if last == REST else (*path, last):
-                    node = node.following.setdefault(segment, _Node())
-                (node.rest if last == REST else node.ending).append(subscription)
+                self._trie.add(subscription.pattern, subscription)
 
     def remove(self, subscriptions: Iterable["Subscription"]) -> None:
         """Let the subscriptions have no more events."""
@@ -86,12 +87,23 @@ class Routes(dict[str, tuple[Mailbox, ...]]):
         for subscription in subscriptions:
             if subscription in self._subscriptions:
                 del self._subscriptions[subscription]
-                _remove(self._root, subscription.pattern.split("."), subscription)
+                self._trie.remove(subscription.pattern, subscription)
 
     @property
     def patterns(self) -> list[str]:
         """What is subscribed to, sorted."""
         return sorted({each.pattern for each in self._subscriptions})
+
+    def provider(self, name: str) -> Mailbox | None:
+        """Give the first mailbox whose pattern is exactly this name, which answers requests.
+
+        Raises:
+            BusNotRunning: It is not open.
+            EventNameInvalid: The name is none.
+        """
+        route = self[name]
+        candidates = route.everything if type(route) is LoggedRoute else route
+        return next((each for each in candidates if each.pattern == name), None)
 
     def find(self, owner: str, pattern: str) -> Mailbox | None:
         """Give the mailbox of a plugin's subscription to exactly this pattern, if there is one."""
@@ -103,26 +115,3 @@ class Routes(dict[str, tuple[Mailbox, ...]]):
             ),
             None,
         )
-
-
-def _find(node: _Node, segments: list[str], at: int = 0) -> Iterator["Subscription"]:
-    if at == len(segments):
-        yield from node.ending
-        return
-    yield from node.rest
-    for segment in (segments[at], ONE):
-        following = node.following.get(segment)
-        if following is not None:
-            yield from _find(following, segments, at + 1)
-
-
-def _remove(node: _Node, segments: list[str], subscription: "Subscription") -> None:
-    if not segments:
-        node.ending.remove(subscription)
-    elif segments == [REST]:
-        node.rest.remove(subscription)
-    else:
-        following = node.following[segments[0]]
-        _remove(following, segments[1:], subscription)
-        if following.is_empty:
-            del node.following[segments[0]]

@@ -126,22 +126,34 @@ class BasePlugin(ABC):
 
     # What the platform offers
 
-    async def publish_event(self, name: str, data: Mapping[str, Any] | None = None) -> "Event":
+    async def publish_event(
+        self,
+        name: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        ordering_key: str | None = None,
+    ) -> "Event":
         """Publish an event.
+
+        Inside `async with self.db.transaction():` it is published if and only if that commits.
 
         Args:
             name: Dot-separated. A plugin publishes under its own name (`<plugin>.*`) and under
                 the names that its manifest declares in `events.publishes`.
             data: JSON-like; shared with the handlers, which treat it as read-only.
+            ordering_key: A durable subscription handles events with the same key one after
+                another, even where it handles several events at once.
 
         Returns:
-            The event, once every live subscription that wants it has it in its mailbox.
+            The event, once every live subscription that wants it has it in its mailbox, and it is
+            in the durable log if a subscription that a manifest declares wants it.
 
         Raises:
             PermissionDenied: The manifest does not ask for `events.publish`, or for this name.
             EventNameInvalid: The name is not made of dot-separated segments.
+            DatabaseUnavailable, EventLogFull: The durable log does not take it; nobody has had it.
         """
-        return await self._nexus_context.publish(name, data)
+        return await self._nexus_context.publish(name, data, ordering_key)
 
     async def subscribe_to_event(
         self, pattern: str, handler: Callable[["Event"], Any], **options: Any

@@ -71,11 +71,13 @@ class PluginContext:
         self._closed = True
         self.database.close()
 
-    async def publish(self, name: str, data: Mapping[str, Any] | None) -> "Event":
+    async def publish(
+        self, name: str, data: Mapping[str, Any] | None, ordering_key: str | None = None
+    ) -> "Event":
         """Publish an event; see `BasePlugin.publish_event`."""
         self._enter("publish_event()")
         self._permissions.require("events.publish", f"publish {name!r}", name)
-        return await self._events.publish(name, data)
+        return await self._events.publish(name, data, ordering_key)
 
     async def subscribe(self, pattern: str, handler: Handler, options: Mapping[str, Any]) -> None:
         """Subscribe a handler; see `BasePlugin.subscribe_to_event`."""

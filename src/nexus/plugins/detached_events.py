@@ -28,10 +28,14 @@ class DetachedEvents:
         self._handlers: list[tuple[str, Handler, int]] = []
         self.published: list[Event] = []
 
-    async def publish(self, name: str, data: Mapping[str, Any] | None) -> Event:
+    async def publish(
+        self, name: str, data: Mapping[str, Any] | None, ordering_key: str | None = None
+    ) -> Event:
         """Call the handlers of every matching subscription, higher priorities first."""
         check_event_name(self._plugin, name, self._declared)
         event = Event(name, data, self._plugin)
+        if ordering_key is not None:
+            event.ordering_key = ordering_key
         self.published.append(event)
         for handler in self._matching(name):
             await _call(handler, event)

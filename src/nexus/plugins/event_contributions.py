@@ -17,7 +17,7 @@ from nexus.events import (
     check_name,
     current_cause,
 )
-from nexus.events.cause import origin
+from nexus.events.cause import origin, with_cause
 from nexus.events.size import check_size
 from nexus.observability.request_id import current_request_id
 from nexus.plugins.stage import Stage, StageCell
@@ -38,6 +38,7 @@ class EventContributions:
         database: The application's database.
         plugin: The generation's plugin.
         declared: Names outside its own that the plugin may publish.
+        durable: The patterns of its durable subscriptions.
         cell: The generation's stage.
         variables: The context variables that its handlers run with.
     """
@@ -48,6 +49,7 @@ class EventContributions:
         database: Database,
         plugin: str,
         declared: Collection[str],
+        durable: Collection[str],
         cell: StageCell,
         variables: contextvars.Context,
     ) -> None:
@@ -55,6 +57,7 @@ class EventContributions:
         self._database = database
         self._plugin = plugin
         self._declared = frozenset(declared)
+        self._durable = frozenset(durable)
         self._cell = cell
         self._variables = variables
         self._held: deque[Event] = deque()
@@ -73,7 +76,9 @@ class EventContributions:
         """Give the subscriptions, and those that have been ended and still have work in hand."""
         return (*self._handlers, *(each for ended in self._leaving.values() for each in ended))
 
-    async def publish(self, name: str, data: Mapping[str, Any] | None) -> Event:
+    async def publish(
+        self, name: str, data: Mapping[str, Any] | None, ordering_key: str | None = None
+    ) -> Event:
         """Publish an event, or hold it until the generation goes live.
 
         Raises:
@@ -85,16 +90,28 @@ class EventContributions:
         request_id = current_request_id.get() if current_cause() is None else None
         stage = self._cell.stage
         transaction = current_transaction(self._database)
-        if stage in _HEARD and not self._is_releasing and transaction is None:
+        if transaction is not None and not transaction.commits:
+            transaction = None
+        is_heard = stage in _HEARD and not self._is_releasing
+        if is_heard and transaction is None:
             return await self._bus.publish(
-                name, data, source=self._plugin, correlation_id=request_id
+                name,
+                data,
+                source=self._plugin,
+                correlation_id=request_id,
+                ordering_key=ordering_key,
             )
-        event = Event(check_name(name), data, self._plugin, request_id)
+        event = Event(check_name(name), data, self._plugin, *with_cause(request_id, None))
+        if ordering_key is not None:
+            event.ordering_key = ordering_key
         check_size(name, event.data, self._bus.settings.max_event_bytes)
-        if transaction is not None:
+        if transaction is None:
+            if stage is not Stage.DISCARDED:
+                self._held.append(event)
+        elif is_heard:
+            await self._bus.deliver(event, transaction.after_commit)
+        else:
             transaction.after_commit(lambda: self._deliver(event))
-        elif stage is not Stage.DISCARDED:
-            self._held.append(event)
         return event
 
     async def _deliver(self, event: Event) -> None:
@@ -124,6 +141,7 @@ class EventContributions:
             owner=self._plugin,
             options=SubscriptionOptions(**options) if options else _AS_IT_COMES,
             context=self._variables,
+            durable=pattern in self._durable,
         )
         self._handlers[subscription] = handler
         if self._cell.stage is Stage.LIVE:

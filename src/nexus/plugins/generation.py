@@ -14,6 +14,7 @@ from nexus.observability.health import HealthStatus
 from nexus.plugins.context import PluginContext
 from nexus.plugins.current import current_owner
 from nexus.plugins.data_access import DataAccess
+from nexus.plugins.durable_subscriptions import DurableSubscriptions
 from nexus.plugins.event_contributions import EventContributions
 from nexus.plugins.host import Blueprint, HostedPlugin
 from nexus.plugins.identity import Identity
@@ -76,10 +77,12 @@ class Generation:
             platform.database,
             self.plugin,
             manifest.events.publishes,
+            manifest.events.subscribes,
             self._cell,
             self._variables,
         )
         permissions = PermissionSet(self.plugin, manifest.permissions)
+        self._subscriptions = DurableSubscriptions(platform.bus.durable)
         self._stored = StoredParts(platform, blueprint)
         self._database = PluginDatabase(
             self.plugin,
@@ -127,6 +130,8 @@ class Generation:
         self.step = "the import of its code"
         self._hosted = await platform.host.load(self.blueprint, self._context, self._variables)
         await self._prepare_data(self._hosted)
+        self.step = "its durable subscriptions"
+        await self._subscriptions.declare(self.plugin, self._declared_patterns)
         self.step = "initialize()"
         self._has_begun = True
         await self._hosted.initialize(platform.limits.start)
@@ -194,9 +199,14 @@ class Generation:
         if predecessor is not None:
             predecessor._cell.stage = Stage.RETIRED  # noqa: SLF001 - one step over two generations
 
+    @property
+    def _declared_patterns(self) -> tuple[str, ...]:
+        return self.blueprint.manifest.events.subscribes
+
     async def finish_data(self) -> None:
         """Complete what `prepare` has begun in the database, once no other generation writes."""
         try:
+            await self._subscriptions.drop_others(self.plugin, self._declared_patterns)
             await self._stored.finish()
         except NexusError as error:
             logger.warning(

@@ -13,15 +13,16 @@ from nexus.config import PluginConfiguration
 from nexus.errors import PluginDataInUse, PluginNotFound
 from nexus.plugins.controller import PluginController
 from nexus.plugins.discovery import DiscoveredPlugin, discover, read_plugin
+from nexus.plugins.durable_subscriptions import DurableSubscriptions
+from nexus.plugins.judgment import blocked_by, resting
 from nexus.plugins.plan import Plan, make_plan
 from nexus.plugins.platform import Platform
 from nexus.plugins.state import PluginState, PluginStatus
-from nexus.plugins.verdict import RUN, Verdict, why_disabled
+from nexus.plugins.verdict import RUN, Verdict
 
 logger = logging.getLogger(__name__)
 
 NAMESPACE = "nexus.plugins"
-_ON_ITS_WAY = frozenset({PluginState.DISCOVERED, PluginState.STARTING})
 
 
 class PluginManager:
@@ -45,6 +46,7 @@ class PluginManager:
         on_change: Callable[[PluginStatus, PluginStatus], None],
     ) -> None:
         self._platform = platform
+        self._subscriptions = DurableSubscriptions(platform.bus.durable)
         self._paths = tuple(paths)
         self._configure = configure
         self._enabled_unless_told = enabled_unless_told
@@ -147,6 +149,11 @@ class PluginManager:
             gone = self._gone(found)
             await self._refresh(found)
             self._controllers.update((controller.name, controller) for controller in made)
+            await self._subscriptions.register(
+                (each.name, each.found.manifest, each.enabled)
+                for each in self._controllers.values()
+                if each.name not in gone or each.live is not None
+            )
             self.replan()
             for controller in made:
                 controller.start()
@@ -275,13 +282,13 @@ class PluginManager:
             return Verdict(state=PluginState.STOPPED, reason="Its folder has gone.")
         if self._at_rest[controller.name]:
             return Verdict(state=PluginState.DISABLED, reason="Its data is being removed.")
-        rest = _resting(controller, found, configuration, plan)
+        rest = resting(controller, found, configuration, plan)
         if rest is not None:
             return rest
         for need in plan.needs.get(controller.name, ()):
             provider = self._controllers[need]
             if provider.live is None or provider.leaving:
-                return _blocked_by(provider)
+                return blocked_by(provider)
         return RUN
 
     def _current_plan(self) -> Plan:
@@ -334,6 +341,7 @@ class PluginManager:
         await self._platform.store.set(NAMESPACE, name, {"enabled": enabled})
         controller.enabled, controller.told = enabled, True
         controller.failure = None
+        await self._subscriptions.set_enabled({name: enabled})
         self.replan()
         controller.poke()
         await controller.wait_settled()
@@ -368,32 +376,3 @@ class PluginManager:
         await controller.close()
         del self._controllers[name]
         self.replan()
-
-
-def _resting(
-    controller: PluginController,
-    found: DiscoveredPlugin,
-    configuration: PluginConfiguration | None,
-    plan: Plan,
-) -> Verdict | None:
-    """Give where a plugin rests by its own doing or an operator's; None when it may run."""
-    if found.manifest is None or configuration is None:
-        problems = "; ".join(str(problem) for problem in found.errors)
-        return Verdict(state=PluginState.INVALID, reason=f"Its manifest is invalid: {problems}.")
-    if not controller.enabled:
-        told = why_disabled(controller.name, told=controller.told)
-        return Verdict(state=PluginState.DISABLED, reason=told)
-    reason = plan.blocked.get(controller.name)
-    if reason is None:
-        reason = " ".join(each.message for each in configuration.problems() if each.blocking)
-    return Verdict(state=PluginState.BLOCKED, reason=reason) if reason else None
-
-
-def _blocked_by(provider: PluginController) -> Verdict:
-    status = provider.status
-    waiting = status.state in _ON_ITS_WAY or not provider.settled
-    if status.state is PluginState.RUNNING or waiting:
-        reason = f"It waits for the plugin {status.name!r}, which is {status.state}."
-    else:
-        reason = f"It needs the plugin {status.name!r}, which is {status.state}: {status.reason}"
-    return Verdict(state=PluginState.BLOCKED, reason=reason, waiting=waiting)

@@ -17,7 +17,9 @@ Handler = Callable[["Event"], Any]
 class EventsPort(Protocol):
     """A plugin's way to events."""
 
-    async def publish(self, name: str, data: Mapping[str, Any] | None) -> "Event":
+    async def publish(
+        self, name: str, data: Mapping[str, Any] | None, ordering_key: str | None = None
+    ) -> "Event":
         """Publish an event, or hold it until the generation goes live."""
 
     async def subscribe(self, pattern: str, handler: Handler, options: Mapping[str, Any]) -> None:

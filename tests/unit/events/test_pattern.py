@@ -86,7 +86,7 @@ def test_the_trie_agrees_with_a_naive_model_as_subscriptions_come_and_go(pattern
     for name in names:
         assert list(routes[name]) == [e.mailbox for e in left if naive(e.pattern, name)]
     routes.remove(left)
-    assert routes._root.is_empty
+    assert routes._trie.is_empty
 
 
 def test_remembered_names_are_bounded():

@@ -1,0 +1,109 @@
+"""Puts rows into the log, on each engine with as few round trips as it takes."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import accumulate
+from typing import Any, Final, TypeAlias
+
+from nexus.data.database import Database
+from nexus.data.transaction import Transaction
+from nexus.events.engines.sql.rows import COLUMNS, EventRow, size_of
+
+Append: TypeAlias = Callable[[Sequence[EventRow]], Awaitable[int]]
+"""Puts rows into the log, and gives the position of the first."""
+
+CHANNEL: Final = "nexus_events"
+"""PostgreSQL: where those who wait for events listen."""
+
+_NAMES: Final = f"position, before_bytes, {COLUMNS}"
+_HEAD: Final = "UPDATE nexus_event_head SET position = position + ?, bytes = bytes + ?"
+_SQLITE_HEAD: Final = f"{_HEAD} RETURNING position, bytes"
+_SQLITE_ROW: Final = (
+    f"INSERT INTO nexus_events ({_NAMES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+)
+_MARIADB_ROW: Final = _SQLITE_ROW.replace("?", "%s")
+_POSTGRESQL: Final = f"""
+    WITH head AS (
+        UPDATE nexus_event_head SET position = position + $1, bytes = bytes + $2
+        RETURNING position - $1 AS last, bytes - $2 AS before
+    ), added AS (
+        INSERT INTO nexus_events ({_NAMES})
+        SELECT head.last + new.number, head.before + new.offset_bytes, new.id, new.name, new.data,
+            new.source, new.time_ns, new.correlation_id, new.causation_id, new.ordering_key
+        FROM head, unnest(
+            $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+            $9::text[], $10::text[], $11::text[]
+        ) WITH ORDINALITY AS new (
+            offset_bytes, id, name, data, source, time_ns, correlation_id, causation_id,
+            ordering_key, number
+        )
+    )
+    SELECT last + 1, pg_notify('{CHANNEL}', '') FROM head
+"""  # noqa: S608 - nothing from outside
+
+
+def appending(database: Database) -> Append:
+    """Give what appends with a commit of its own."""
+    write = getattr(database, "write", None)
+    if write is not None:
+        return lambda rows: write(_sqlite(rows))
+    if database.engine == "postgresql":
+
+        async def in_one_statement(rows: Sequence[EventRow]) -> int:
+            row = await database.fetch_one(_POSTGRESQL, _arrays(rows))
+            return int(row[0])
+
+        return in_one_statement
+
+    async def in_one_transaction(rows: Sequence[EventRow]) -> int:
+        async with database.transaction() as transaction:
+            return await append_in(transaction, rows)
+
+    return in_one_transaction
+
+
+async def append_in(transaction: Transaction, rows: Sequence[EventRow]) -> int:
+    """Append as a part of a transaction, best its last: others wait for the head until it ends."""
+    engine = transaction.database.engine
+    if engine == "postgresql":
+        row = await transaction.fetch_one(_POSTGRESQL, _arrays(rows))
+        return int(row[0])
+    count, size = len(rows), sum(map(size_of, rows))
+    if engine == "sqlite":
+        last, end = await transaction.fetch_one(_SQLITE_HEAD, (count, size))
+        await transaction.execute_many(_SQLITE_ROW, _placed(rows, last - count + 1, end - size))
+    else:
+        await transaction.execute(_HEAD.replace("?", "%s"), (count, size))
+        last, end = await transaction.fetch_one("SELECT position, bytes FROM nexus_event_head")
+        await transaction.execute_many(_MARIADB_ROW, _placed(rows, last - count + 1, end - size))
+    return int(last) - count + 1
+
+
+def _sqlite(rows: Sequence[EventRow]) -> Callable[[sqlite3.Connection], int]:
+    count, size = len(rows), sum(map(size_of, rows))
+
+    def write(connection: sqlite3.Connection) -> int:
+        last, end = connection.execute(_SQLITE_HEAD, (count, size)).fetchone()
+        first: int = last - count + 1
+        if count == 1:
+            connection.execute(_SQLITE_ROW, (first, end - size, *rows[0]))
+        else:
+            connection.executemany(_SQLITE_ROW, _placed(rows, first, end - size))
+        return first
+
+    return write
+
+
+def _placed(rows: Sequence[EventRow], first: int, before: int) -> list[tuple[Any, ...]]:
+    placed = []
+    for position, row in enumerate(rows, first):
+        placed.append((position, before, *row))
+        before += size_of(row)
+    return placed
+
+
+def _arrays(rows: Sequence[EventRow]) -> tuple[Any, ...]:
+    sizes = [size_of(row) for row in rows]
+    total = sum(sizes)
+    offsets = [0, *accumulate(sizes[:-1])]
+    return (len(rows), total, offsets, *(list(column) for column in zip(*rows, strict=True)))

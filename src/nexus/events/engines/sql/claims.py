@@ -1,0 +1,249 @@
+"""Which process works on which subscription: leases, and what proves that a process is alive.
+
+A process that is alive moves the time in its row of `nexus_workers` on. A subscription whose
+worker has let that time pass belongs to nobody, and the next who claims it raises its epoch:
+what the former holder acknowledges afterwards carries the old epoch and is refused.
+"""
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import Collection, Sequence
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Final
+
+from nexus.data.database import Database
+from nexus.events.engines.sql.dialect import Dialect, numbers
+from nexus.events.engines.sql.stream import Claim
+from nexus.events.log.key import SubscriptionKey
+
+if TYPE_CHECKING:
+    from nexus.events.engines.sql.stream import SqlStream
+
+logger = logging.getLogger(__name__)
+
+_GATHER: Final = 0.002
+"""Seconds in which requests for leases become one look into the database."""
+_FIELDS: Final = (
+    "s.id, s.plugin, s.pattern, s.worker, s.epoch, s.last_position, s.acknowledged,"
+    " COALESCE(w.alive_until > {now}, 1 = 0)"
+)
+
+
+class Claims:
+    """The leases of this process.
+
+    Args:
+        database: Where the log is.
+        lease: Seconds that it counts as alive after its last report.
+        alone: Whether no other process uses the log, so that any other worker is dead.
+
+    Attributes:
+        worker: What this process is called.
+    """
+
+    def __init__(self, database: Database, *, lease: float, alone: bool) -> None:
+        self._database = database
+        self._dialect = Dialect.of(database.engine)
+        self._lease = lease
+        self._alone = alone
+        self._reported = 0.0
+        self._wanting: dict[SqlStream, asyncio.Future[None]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._plugins: Collection[str] = ()
+        self.worker = str(uuid.uuid4())
+
+    # Being alive
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which it is worth asking again for what another process has."""
+        return self._lease / 4
+
+    @property
+    def is_current(self) -> bool:
+        """Whether others still take this process for alive, as far as it can tell by itself."""
+        return self._alone or time.monotonic() - self._reported < self._lease
+
+    async def renew(self, plugins: Collection[str] | None = None) -> None:
+        """Tell that this process is alive.
+
+        Args:
+            plugins: The plugins that it knows; as before by default.
+        """
+        if plugins is not None:
+            self._plugins = plugins
+        began = time.monotonic()
+        listed = json.dumps(sorted(self._plugins))
+        until = f"{self._dialect.now} + {self._lease:f}"
+        changed = await self._database.execute(
+            self._dialect(
+                f"UPDATE nexus_workers SET alive_until = {until}, plugins = ? WHERE id = ?"  # noqa: S608
+            ),
+            (listed, self.worker),
+        )
+        if not changed:
+            await self._database.execute(
+                self._dialect(
+                    "INSERT INTO nexus_workers (id, alive_until, plugins)"  # noqa: S608
+                    f" VALUES (?, {until}, ?)"
+                ),
+                (self.worker, listed),
+            )
+        self._reported = began
+
+    async def leave(self) -> None:
+        """Tell that this process goes."""
+        await self._database.execute(
+            self._dialect("UPDATE nexus_event_subscriptions SET worker = NULL WHERE worker = ?"),
+            (self.worker,),
+        )
+        await self._database.execute(
+            self._dialect("DELETE FROM nexus_workers WHERE id = ?"), (self.worker,)
+        )
+
+    async def known_elsewhere(self) -> set[str]:
+        """Give the plugins that other live processes know."""
+        if self._alone:
+            return set()
+        rows = await self._database.fetch_all(
+            self._dialect(
+                "SELECT plugins FROM nexus_workers WHERE id <> ? AND alive_until > {now}"
+            ),
+            (self.worker,),
+        )
+        return {name for row in rows for name in json.loads(row[0])}
+
+    async def forget_the_dead(self) -> None:
+        """Remove the rows of workers that are long gone and hold nothing."""
+        old = "" if self._alone else f" AND alive_until < {self._dialect.now} - {self._lease * 10}"
+        await self._database.execute(
+            self._dialect(
+                f"DELETE FROM nexus_workers WHERE id <> ?{old}"  # noqa: S608
+                " AND id NOT IN (SELECT worker FROM nexus_event_subscriptions"
+                " WHERE worker IS NOT NULL)"
+            ),
+            (self.worker,),
+        )
+
+    # Leases
+
+    async def request(self, stream: "SqlStream") -> None:
+        """Ask for a subscription, and wait until it is there or somebody has looked in vain.
+
+        All requests of a moment are one look into the database.
+        """
+        future = self._wanting.get(stream)
+        if future is None:
+            future = self._wanting[stream] = asyncio.get_running_loop().create_future()
+        if self._task is None:
+            self._begin_to_grant()
+        await asyncio.shield(future)
+
+    async def close(self) -> None:
+        """End a look that is under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _grant(self) -> None:
+        """Take all that is wanted and free."""
+        failed: Exception | None = None
+        await asyncio.sleep(_GATHER)
+        wanting, self._wanting = self._wanting, {}
+        try:
+            await self._take({stream.key: stream for stream in wanting})
+        except Exception as error:  # noqa: BLE001 - handed to those who wait
+            failed = error
+        finally:
+            self._task = None
+            for future in wanting.values():
+                if future.done():
+                    continue
+                if failed is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(failed)
+        if self._wanting:
+            self._begin_to_grant()
+
+    def _begin_to_grant(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(
+            self._grant(), name="nexus.events.claim", context=Context()
+        )
+
+    async def _take(self, wanted: "dict[SubscriptionKey, SqlStream]") -> None:
+        free = [row for row in await self._rows() if self._is_free(row) and _key(row) in wanted]
+        if not free:
+            return
+        await self._database.execute_many(
+            self._dialect(
+                "UPDATE nexus_event_subscriptions SET worker = ?, epoch = epoch + 1"
+                " WHERE id = ? AND epoch = ?"
+            ),
+            [(self.worker, row[0], row[4]) for row in free],
+        )
+        rows = await self._database.fetch_all(
+            self._dialect(
+                "SELECT id, epoch, last_position, acknowledged FROM nexus_event_subscriptions"  # noqa: S608
+                f" WHERE worker = ? AND id IN {numbers([row[0] for row in free])}"
+            ),
+            (self.worker,),
+        )
+        taken = {row[0]: row for row in rows}
+        for row in free:
+            found = taken.get(row[0])
+            if found is not None and found[1] == row[4] + 1:
+                wanted[_key(row)].take(
+                    Claim(
+                        id=found[0],
+                        epoch=found[1],
+                        cursor=found[2],
+                        acknowledged=frozenset(json.loads(found[3] or "[]")),
+                        is_suspect=row[3] is not None and row[3] != self.worker,
+                    )
+                )
+
+    async def _rows(self) -> Sequence[Any]:
+        return await self._database.fetch_all(
+            self._dialect(
+                f"SELECT {_FIELDS} FROM nexus_event_subscriptions s"  # noqa: S608
+                " LEFT JOIN nexus_workers w ON w.id = s.worker"
+            )
+        )
+
+    def _is_free(self, row: Sequence[Any]) -> bool:
+        worker, is_alive = row[3], bool(row[7])
+        return worker is None or worker == self.worker or self._alone or not is_alive
+
+    async def give_back(self, claim: Claim) -> None:
+        """Let others have a subscription."""
+        await self._database.execute(
+            self._dialect(
+                "UPDATE nexus_event_subscriptions SET worker = NULL, suspect = 0, crashes = 0"
+                " WHERE id = ? AND epoch = ?"
+            ),
+            (claim.id, claim.epoch),
+        )
+
+    async def suspect(self, claim: Claim, position: int) -> int:
+        """Note what is in hand after a holder has died; give how often it died with it."""
+        await self._database.execute(
+            self._dialect(
+                "UPDATE nexus_event_subscriptions SET"
+                " crashes = CASE WHEN suspect = ? THEN crashes + 1 ELSE 1 END, suspect = ?"
+                " WHERE id = ? AND epoch = ?"
+            ),
+            (position, position, claim.id, claim.epoch),
+        )
+        row = await self._database.fetch_one(
+            self._dialect("SELECT crashes FROM nexus_event_subscriptions WHERE id = ?"),
+            (claim.id,),
+        )
+        return int(row[0]) if row is not None else 0
+
+
+def _key(row: Sequence[Any]) -> SubscriptionKey:
+    return SubscriptionKey(row[1], row[2])

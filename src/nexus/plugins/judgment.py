@@ -1,0 +1,40 @@
+"""Why a plugin does not run."""
+
+from nexus.config import PluginConfiguration
+from nexus.plugins.controller import PluginController
+from nexus.plugins.discovery import DiscoveredPlugin
+from nexus.plugins.plan import Plan
+from nexus.plugins.state import PluginState
+from nexus.plugins.verdict import Verdict, why_disabled
+
+_ON_ITS_WAY = frozenset({PluginState.DISCOVERED, PluginState.STARTING})
+
+
+def resting(
+    controller: PluginController,
+    found: DiscoveredPlugin,
+    configuration: PluginConfiguration | None,
+    plan: Plan,
+) -> Verdict | None:
+    """Give where a plugin rests by its own doing or an operator's; None when it may run."""
+    if found.manifest is None or configuration is None:
+        problems = "; ".join(str(problem) for problem in found.errors)
+        return Verdict(state=PluginState.INVALID, reason=f"Its manifest is invalid: {problems}.")
+    if not controller.enabled:
+        told = why_disabled(controller.name, told=controller.told)
+        return Verdict(state=PluginState.DISABLED, reason=told)
+    reason = plan.blocked.get(controller.name)
+    if reason is None:
+        reason = " ".join(each.message for each in configuration.problems() if each.blocking)
+    return Verdict(state=PluginState.BLOCKED, reason=reason) if reason else None
+
+
+def blocked_by(provider: PluginController) -> Verdict:
+    """Give why a plugin cannot run before this one does."""
+    status = provider.status
+    waiting = status.state in _ON_ITS_WAY or not provider.settled
+    if status.state is PluginState.RUNNING or waiting:
+        reason = f"It waits for the plugin {status.name!r}, which is {status.state}."
+    else:
+        reason = f"It needs the plugin {status.name!r}, which is {status.state}: {status.reason}"
+    return Verdict(state=PluginState.BLOCKED, reason=reason, waiting=waiting)
