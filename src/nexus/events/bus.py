@@ -182,9 +182,8 @@ class EventBus:
         event = new_event(name, data, source, correlation_id, causation_id, self._max_event_bytes)
         if ordering_key is not None:
             event.ordering_key = ordering_key
-        if type(mailboxes) is LoggedRoute:
-            await self.deliver(event)
-            return event
+        if type(mailboxes) is LoggedRoute and self.durable is not None:
+            await self.durable.log.append(event)
         self._published += 1
         self._remember(event)
         run = self._run

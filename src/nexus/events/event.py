@@ -18,7 +18,7 @@ from nexus.events.size import (
     learn_keys,
 )
 
-_NO_CAUSE = (None, None)
+_NO_CAUSE = (None, None, None)
 
 
 class Event:
@@ -39,7 +39,6 @@ class Event:
     __slots__ = (
         "_cause",
         "_id",
-        "_key",
         "_serial",
         "_time_ns",
         "data",
@@ -63,8 +62,9 @@ class Event:
         self.name = name
         self.data: EventData = freeze(data)
         self.source = source
-        self._cause = (
-            (correlation_id, causation_id) if correlation_id or causation_id else _NO_CAUSE
+        # With the ordering key, so that the many events without any of it share one object.
+        self._cause: tuple[str | None, str | None, str | None] = (
+            (correlation_id, causation_id, None) if correlation_id or causation_id else _NO_CAUSE
         )
         self._time_ns = time_ns()
         self._serial = next_serial()
@@ -81,14 +81,11 @@ class Event:
     @property
     def ordering_key(self) -> str | None:
         """What orders it: a durable subscription handles events of one key one after another."""
-        try:
-            return self._key
-        except AttributeError:
-            return None
+        return self._cause[2]
 
     @ordering_key.setter
-    def ordering_key(self, key: str) -> None:
-        self._key = key
+    def ordering_key(self, key: str | None) -> None:
+        self._cause = (*self._cause[:2], key)
 
     @property
     def time_ns(self) -> int:
@@ -111,8 +108,8 @@ class Event:
         return self._cause[1]
 
     @property
-    def cause(self) -> tuple[str | None, str | None]:
-        """The ids of correlation and causation as they were given; None where they were not."""
+    def cause(self) -> tuple[str | None, str | None, str | None]:
+        """The ids of correlation and causation and the key as given; None where they were not."""
         return self._cause
 
     def dict(self) -> "dict[str, Any]":
@@ -151,9 +148,7 @@ class Event:
         event.data = freeze(data)
         event._id = id
         event._time_ns = time_ns
-        event._cause = (correlation_id, causation_id)
-        if ordering_key is not None:
-            event._key = ordering_key
+        event._cause = (correlation_id, causation_id, ordering_key)
         return event
 
     @override
@@ -184,7 +179,7 @@ def new_event(
     event = _allocate(Event)
     event.name = name
     event.source = source
-    cause = (correlation_id, causation_id) if correlation_id or causation_id else _NO_CAUSE
+    cause = (correlation_id, causation_id, None) if correlation_id or causation_id else _NO_CAUSE
     event._cause = cause  # noqa: SLF001 - this is a constructor
     event._time_ns = time_ns()  # noqa: SLF001 - as above
     event._serial = next_serial()  # noqa: SLF001 - as above

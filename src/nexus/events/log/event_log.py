@@ -1,12 +1,16 @@
 """What every engine of the durable log promises."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from nexus.events.event import Event
 from nexus.events.log.buried import Buried
 from nexus.events.log.key import SubscriptionKey
 from nexus.events.log.lag import Lag
+
+
+Sink: TypeAlias = Callable[[list[Event]], bool]
+"""Takes events, all or none; it does not change the list, which others share."""
 
 
 class EventStream(Protocol):
@@ -20,6 +24,13 @@ class EventStream(Protocol):
     @property
     def key(self) -> SubscriptionKey:
         """The subscription."""
+        ...
+
+    def set_sink(self, sink: Sink | None) -> None:
+        """Have events that arrive while `fetch` waits given to a function instead, if it takes them.
+
+        It is called with several events in order, and says whether it took all of them or none.
+        """
         ...
 
     async def fetch(self, limit: int) -> Sequence[Event]:

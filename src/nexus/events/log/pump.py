@@ -4,6 +4,7 @@ them."""
 import asyncio
 import time
 from collections import deque
+from contextvars import Context
 from typing import Any
 
 from nexus.events.ask import Ask
@@ -13,10 +14,13 @@ from nexus.events.handlers import AsyncHandler
 from nexus.events.identity import next_serial, render_id
 from nexus.events.log.buried import Buried
 from nexus.events.log.event_log import EventStream
+from nexus.events.line import Waiting
 from nexus.events.log.key import SubscriptionKey
 from nexus.events.mailbox import Mailbox
 
 _BATCH = 128
+_HELD = 1000
+"""So many events may wait for others with their ordering keys."""
 _UNHANDLED = frozenset({DeadReason.SHUTDOWN, DeadReason.PUBLISHER_CANCELLED})
 
 
@@ -40,6 +44,8 @@ class Pump:
         self._behind: dict[str, deque[Event]] = {}
         self._waiting = 0
         self._room: asyncio.Future[None] | None = None
+        self._is_plain = False
+        stream.set_sink(self._accept)
 
     # The mailboxes
 
@@ -53,16 +59,17 @@ class Pump:
         if mailbox in self._mailboxes:
             return
         self._mailboxes.append(mailbox)
+        self._note()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(
-                self._run(), name=f"nexus-events:{self.key}"
+                self._run(), name=f"nexus-events:{self.key}", context=Context()
             )
-        self._wake()
 
     def detach(self, mailbox: Mailbox) -> None:
         """Give no more events to a mailbox."""
         if mailbox in self._mailboxes:
             self._mailboxes.remove(mailbox)
+            self._note()
         if not self._mailboxes and self._task is not None:
             self._task.cancel()
             self._task = None
@@ -84,70 +91,79 @@ class Pump:
 
     async def _run(self) -> None:
         while True:
-            for event in await self._stream.fetch(await self._wait_for_room()):
-                self._hand_over(event)
-
-    async def _wait_for_room(self) -> int:
-        while (room := self._count_room()) <= 0:
-            self._room = asyncio.get_running_loop().create_future()
+            events = deque(await self._stream.fetch(_BATCH))
             try:
-                await self._room
+                while events:
+                    await self._hand_over(events.popleft())
             finally:
-                self._room = None
-        return min(room, _BATCH)
+                for event in events:  # where it was cancelled in between
+                    self._stream.release(event)
 
-    def _count_room(self) -> int:
-        if not self._mailboxes:
-            return 0
-        return min(each.room for each in self._mailboxes) - self._waiting
+    def _accept(self, events: list[Event]) -> bool:
+        """Take events right into the mailbox, where nothing stands in between."""
+        if not self._is_plain:
+            return False
+        [mailbox] = self._mailboxes
+        if mailbox.line or mailbox.room < len(events):
+            return False
+        mailbox.accept(events)
+        return True
 
-    def _wake(self) -> None:
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
-
-    def _hand_over(self, event: Event) -> None:
+    async def _hand_over(self, event: Event) -> None:
         key = event.ordering_key
         if key is not None and self._works_at_once:
             held = self._behind.get(key)
             if held is not None:
                 held.append(event)
                 self._waiting += 1
+                if self._waiting >= _HELD:
+                    await self._wait_for_keys()
                 return
             self._behind[key] = deque()
-        self._put(event)
+        waiting = self._put(event)
+        if waiting:
+            await asyncio.wait([each.settled for each in waiting])
+
+    async def _wait_for_keys(self) -> None:
+        """Wait until fewer events wait for others with their keys."""
+        self._room = asyncio.get_running_loop().create_future()
+        try:
+            await self._room
+        finally:
+            self._room = None
 
     @property
     def _works_at_once(self) -> bool:
         return any(each.concurrency > 1 for each in self._mailboxes)
 
-    def _put(self, event: Event) -> None:
+    def _put(self, event: Event) -> list[Waiting]:
+        """Put an event into the mailboxes, and give where it has to stand in line."""
         mailboxes = self._mailboxes
         if not mailboxes:
             self._stream.release(event)
-            return
+            return []
         if len(mailboxes) > 1:
             self._shares[event] = len(mailboxes)
-        for mailbox in mailboxes:
-            if not mailbox.put(event):
-                mailbox.stand_in_line(event)
+        return [each.stand_in_line(event) for each in mailboxes if not each.put(event)]
 
     # What became of them
 
     def watching(self, handler: AsyncHandler) -> AsyncHandler:
         """Give a handler that tells the log when it is through with an event."""
-        done = self._done
+        acknowledge, done = self._stream.acknowledge, self._done
 
         async def handle(event: Event) -> Any:
             result = await handler(event)
-            done(event)
+            if self._is_plain and type(event) is Event:
+                acknowledge(event)
+            else:
+                done(event)
             return result
 
         return handle
 
     def _done(self, event: Event) -> None:
-        if type(event) is Ask:
-            return
-        if self._shares and self._is_shared(event):
+        if type(event) is Ask or self._is_shared(event):
             return
         self._stream.acknowledge(event)
         self._after(event)
@@ -156,7 +172,7 @@ class Pump:
         self, event: Event, reason: DeadReason, error: BaseException | None, attempts: int
     ) -> None:
         """Make a dead letter of an event, or give it back where it was not tried to the end."""
-        if self._shares and self._is_shared(event):
+        if self._is_shared(event):
             return
         if reason in _UNHANDLED:
             self._stream.release(event)
@@ -180,20 +196,30 @@ class Pump:
         left = self._shares.pop(event, 1) - 1
         if left > 0:
             self._shares[event] = left
+        elif not self._shares:
+            self._note()
         return left > 0
 
     def _after(self, event: Event) -> None:
+        """Let the next event with the same key have its turn."""
         key = event.ordering_key
-        if key is not None and (held := self._behind.get(key)) is not None:
-            if held:
-                self._waiting -= 1
-                self._put(held.popleft())
-            else:
-                del self._behind[key]
-        if self._room is not None and self._has_much_room():
-            self._wake()
+        held = None if key is None else self._behind.get(key)
+        if key is None or held is None:
+            return
+        if not held:
+            del self._behind[key]
+            self._note()
+            return
+        self._waiting -= 1
+        self._put(held.popleft())
+        if self._room is not None and not self._room.done() and self._waiting < _HELD // 2:
+            self._room.set_result(None)
 
-    def _has_much_room(self) -> bool:
-        """Say whether a fetch is worth it; for each single place, it would cost too much."""
-        limit = min((each.limit for each in self._mailboxes), default=1)
-        return self._count_room() >= min(_BATCH, (limit + 1) // 2)
+    def _note(self) -> None:
+        """Work out whether events can go straight to the mailbox and back."""
+        self._is_plain = (
+            len(self._mailboxes) == 1
+            and self._mailboxes[0].concurrency == 1
+            and not self._shares
+            and not self._behind
+        )

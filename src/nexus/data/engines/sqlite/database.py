@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from nexus.data.database import DEFAULT_LIMITS, Limits, Parameters
+from nexus.data.engines.sqlite.at_once import WriterAtOnce
 from nexus.data.engines.sqlite.backup import Progress, copy_database
 from nexus.data.engines.sqlite.file import SqliteFile
 from nexus.data.engines.sqlite.lease import SqliteLease
@@ -22,6 +24,7 @@ from nexus.errors import DatabaseClosed, DatabaseUnavailable
 T = TypeVar("T")
 
 _CHECK_SECONDS: Final = 2.0
+_BEAT: Final = "UPDATE heartbeat SET beats = beats + 1"
 
 
 class SqliteDatabase:
@@ -38,7 +41,8 @@ class SqliteDatabase:
         self._file = file
         self._limits = limits
         self._group_commit = GroupCommit()
-        self._writer = self._thread("writer", self._group_commit, query_only=False)
+        lock = threading.Lock()
+        self._writer = self._thread("writer", self._group_commit, query_only=False, lock=lock)
         self._reader = self._thread("reader", read_batch)
         # Scans go their own way, so that a look-up never waits for one.
         self._scanner = self._thread("scanner", read_batch)
@@ -49,9 +53,21 @@ class SqliteDatabase:
             slow=limits.slow_query,
             limit=limits.statement,
         )
+        self._at_once = WriterAtOnce(file, lock, self._beat)
         self._is_open = False
 
-    def _thread(self, role: str, perform: Perform, *, query_only: bool = True) -> DatabaseThread:
+    def _beat(self) -> None:
+        """Commit something in the writing thread, and look at what came of it."""
+        self._writer.submit(_BEAT).add_done_callback(lambda each: each.cancelled() or each.exception())
+
+    def _thread(
+        self,
+        role: str,
+        perform: Perform,
+        *,
+        query_only: bool = True,
+        lock: "threading.Lock | None" = None,
+    ) -> DatabaseThread:
         return DatabaseThread(
             self._file,
             perform,
@@ -59,6 +75,7 @@ class SqliteDatabase:
             query_only=query_only,
             slow=self._limits.slow_query,
             limit=self._limits.statement,
+            lock=lock,
         )
 
     @property
@@ -90,12 +107,14 @@ class SqliteDatabase:
             await self.close()
             raise
         self._lent.open()
+        self._at_once.open()
         self._is_open = True
 
     async def close(self) -> None:
         """Finish what is queued and close the file; later calls raise `DatabaseClosed`."""
         self._is_open = False
         await self._lent.close()
+        self._at_once.close()
         # The writer goes last: the last connection folds the write-ahead log into the file.
         for thread in (self._scanner, self._reader, self._writer):
             await thread.stop()
@@ -186,6 +205,19 @@ class SqliteDatabase:
         """
         return self._writer.submit(function)
 
+    def write_at_once(self, function: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Write with a function without leaving the event loop, where that takes microseconds.
+
+        It is for small writes that many wait for. The function gives something other than None.
+
+        Returns:
+            What the function gave, once it is committed; None if nothing was done, because it
+            might take long: then `write` does it.
+        """
+        if self._writer.is_lent or self._writer.depth:
+            return None
+        return self._at_once.write(function)
+
     def read(self, function: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
         """Read with a function that is called in a thread of its own; it cannot write."""
         return self._scanner.submit(function)
@@ -209,7 +241,7 @@ class SqliteDatabase:
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 if not self._writer.is_lent:
-                    await self._writer.submit("UPDATE heartbeat SET beats = beats + 1")
+                    await self._writer.submit(_BEAT)
                 await self._reader.submit("SELECT beats FROM heartbeat")
         except TimeoutError:
             raise DatabaseUnavailable(
@@ -248,7 +280,7 @@ class SqliteDatabase:
         return {
             "queued_writes": self._writer.depth,
             "queued_reads": self._reader.depth + self._scanner.depth,
-            "commits": self._group_commit.commits,
+            "commits": self._group_commit.commits + self._at_once.commits,
             "writes": self._group_commit.jobs,
             "failed_writes": self._writer.failures,
             "slow_queries": sum(each.slow_batches for each in threads),

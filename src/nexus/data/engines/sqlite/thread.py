@@ -43,6 +43,7 @@ class DatabaseThread:
         name: The thread's name.
         query_only: Whether its connection refuses changes.
         slow: Seconds from which a batch, or a job of a turn, is logged.
+        lock: Held while its connection is used.
         limit: Seconds that a statement may take.
 
     Attributes:
@@ -59,12 +60,14 @@ class DatabaseThread:
         query_only: bool,
         slow: float = NEVER,
         limit: float = NEVER,
+        lock: "threading.Lock | None" = None,
     ) -> None:
         self._file = file
         self._perform = perform
         self._query_only = query_only
         self._slow = slow
         self._limit = limit
+        self._lock = lock or threading.Lock()
         self._deadline = NEVER
         self._end_by = NEVER
         self._served: Turn | None = None
@@ -176,10 +179,14 @@ class DatabaseThread:
                     break
                 batch.append(job)
             if batch:
-                running = self._tell(_resolve, self._outcomes(batch)) and running
+                with self._lock:
+                    outcomes = self._outcomes(batch)
+                running = self._tell(_resolve, outcomes) and running
             if turn is not None:
-                running = self._serve(turn) and running
-        self._disconnect()
+                with self._lock:
+                    running = self._serve(turn) and running
+        with self._lock:
+            self._disconnect()
         self._tell(_finish, self._stopped)
 
     def _serve(self, turn: Turn) -> bool:

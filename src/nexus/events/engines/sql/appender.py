@@ -1,14 +1,16 @@
 """Group commit: events that are published at the same time share a transaction."""
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from contextvars import Context
-from typing import Final
+from typing import Any, Final
+
+from typing_extensions import override
 
 from nexus.data.database import Database
 from nexus.errors import DatabaseUnavailable
-from nexus.events.engines.sql.appending import appending
+from nexus.events.engines.sql.appending import appending, appending_at_once
 from nexus.events.engines.sql.dialect import Dialect
 from nexus.events.engines.sql.rows import EventRow, row_of
 from nexus.events.event import Event
@@ -16,18 +18,29 @@ from nexus.events.event import Event
 _BATCH: Final = 500
 _PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 1.0
+_LOOKED_THROUGH: Final = 100_000
 
 
-class _Waiting:
-    """An event that is to be appended, and who waits for it."""
+class Batch(asyncio.Future[None]):
+    """Events that are written together; the future is done when they have been committed.
 
-    __slots__ = ("event", "row", "until", "written")
+    Many wait for it, so none of them can cancel it: who is cancelled hears of it after the commit.
 
-    def __init__(self, event: Event, until: float, written: "asyncio.Future[None]") -> None:
-        self.event = event
-        self.row: EventRow = row_of(event)
+    Attributes:
+        events: The events.
+        rows: Their rows.
+        until: When to give up, by the loop's clock.
+    """
+
+    def __init__(self, until: float) -> None:
+        super().__init__()
+        self.events: list[Event] = []
+        self.rows: list[EventRow] = []
         self.until = until
-        self.written = written
+
+    @override
+    def cancel(self, msg: Any = None) -> bool:
+        return False
 
 
 class Appender:
@@ -44,115 +57,128 @@ class Appender:
     ) -> None:
         self._database = database
         self._append = appending(database)
+        self._append_at_once = appending_at_once(database)
         self._arrived = arrived
         self._patience = patience
-        self._queue: list[_Waiting] = []
-        self._under_way: list[_Waiting] = []
+        self._batches: deque[Batch] = deque()
+        self._filling: Batch | None = None
+        self._is_busy = False
         self._retrying: asyncio.Task[None] | None = None
         self.appended = 0
         self.batches = 0
 
     def append(self, event: Event) -> "asyncio.Future[None]":
-        """Append an event; the future is done when it has been committed."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._patience if self._patience else 0.0
-        written: asyncio.Future[None] = loop.create_future()
-        self._queue.append(_Waiting(event, until, written))
-        if not self._under_way:
-            self._next()
-        return written
+        """Append an event; the future is done when it has been committed.
+
+        Raises:
+            EventDataInvalid: The data cannot be written as JSON.
+        """
+        row = row_of(event)
+        batch = self._filling
+        if batch is None:
+            batch = self._begin_batch()
+        batch.events.append(event)
+        batch.rows.append(row)
+        if len(batch.rows) >= _BATCH:
+            self._filling = None
+        return batch
 
     async def close(self) -> None:
         """Wait for what is under way."""
-        while self._under_way or self._queue:
-            await asyncio.wait([(self._under_way or self._queue)[0].written])
+        while self._batches:
+            await asyncio.wait([self._batches[-1]])
 
-    def _next(self) -> None:
-        self._under_way, self._queue = self._queue[:_BATCH], self._queue[_BATCH:]
-        rows = [each.row for each in self._under_way]
-        # An empty context: what a publisher is in must not become a part of what others wait for.
-        Context().run(self._begin, rows)
+    def _begin_batch(self) -> Batch:
+        loop = asyncio.get_running_loop()
+        batch = self._filling = Batch(loop.time() + self._patience if self._patience else 0.0)
+        self._batches.append(batch)
+        if not self._is_busy:
+            self._is_busy = True
+            # At the end of the loop's turn: whoever publishes in this turn is in the batch. And an
+            # empty context, as what a publisher is in must not be what others' events are in.
+            loop.call_soon(self._write, context=Context())
+        return batch
 
-    def _begin(self, rows: Sequence[EventRow]) -> None:
-        asyncio.ensure_future(self._append(rows)).add_done_callback(self._ended)
+    def _write(self) -> None:
+        batch = self._batches[0]
+        if batch is self._filling:
+            self._filling = None
+        if self._append_at_once is not None:
+            try:
+                first = self._append_at_once(batch.rows)
+            except Exception as error:  # noqa: BLE001 - the publishers', none of whom may hang
+                self._failed(error)
+                return
+            if first is not None:
+                self._written(first)
+                return
+        asyncio.ensure_future(self._append(batch.rows)).add_done_callback(self._ended)
 
     def _ended(self, outcome: "asyncio.Future[int]") -> None:
         error = asyncio.CancelledError() if outcome.cancelled() else outcome.exception()
         if error is None:
-            self._written(outcome.result(), self._under_way)
-        elif isinstance(error, DatabaseUnavailable) and self._patience:
+            self._written(outcome.result())
+        else:
+            self._failed(error)
+
+    def _written(self, first: int) -> None:
+        batch = self._batches[0]
+        self.appended += len(batch.rows)
+        self.batches += 1
+        self._arrived(first, batch.events)
+        self._settle(None)
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, DatabaseUnavailable) and self._patience:
             self._retrying = asyncio.get_running_loop().create_task(
                 self._retry(error), name="nexus.events.append", context=Context()
             )
-            return
         else:
-            for each in self._under_way:
-                _refuse(each, error)
-        self._go_on()
+            self._settle(error)
 
-    def _go_on(self) -> None:
-        self._under_way = []
-        if self._queue:
-            self._next()
-
-    def _written(self, first: int, batch: Sequence[_Waiting]) -> None:
-        self.appended += len(batch)
-        self.batches += 1
-        self._arrived(first, [each.event for each in batch])
-        for each in batch:
-            if not each.written.done():
-                each.written.set_result(None)
+    def _settle(self, error: BaseException | None) -> None:
+        """End the first batch, and go on with the next."""
+        batch = self._batches.popleft()
+        if error is None:
+            batch.set_result(None)
+        else:
+            batch.set_exception(error)
+        if self._batches:
+            asyncio.get_running_loop().call_soon(self._write, context=Context())
+        else:
+            self._is_busy = False
 
     async def _retry(self, error: BaseException) -> None:
-        """Try a batch until it is written or nobody waits for it any longer."""
+        """Try the first batch until it is written or its time is over."""
         loop = asyncio.get_running_loop()
+        batch = self._batches[0]
         pause = _PAUSE
-        began = time.time_ns()
-        while True:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
-            now = loop.time()
-            for each in self._under_way:
-                if each.until < now:
-                    _refuse(each, error)
-            batch = [each for each in self._under_way if not each.written.done()]
-            try:
-                # The commit may have been heard, and the answer lost on its way.
-                there = await self._there(batch, began)
-                for each in batch:
-                    if each.event.id in there:
-                        each.written.set_result(None)
-                batch = [each for each in batch if not each.written.done()]
-                if batch:
-                    self._written(await self._append([each.row for each in batch]), batch)
-            except DatabaseUnavailable as again:
-                error = again
-                if any(not each.written.done() for each in self._under_way):
+        try:
+            while loop.time() + pause < batch.until:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                try:
+                    # The commit may have been heard, and the answer lost on its way.
+                    first = await self._first_of(batch)
+                    if first is None:
+                        first = await self._append(batch.rows)
+                except DatabaseUnavailable as again:
+                    error = again
                     continue
-            except Exception as refusal:  # noqa: BLE001 - the publishers', none of whom may hang
-                for each in self._under_way:
-                    _refuse(each, refusal)
-            break
-        self._retrying = None
-        self._go_on()
+                self._written(first)
+                return
+        except Exception as refusal:  # noqa: BLE001 - the publishers', none of whom may hang
+            error = refusal
+        self._settle(error)
 
-    async def _there(self, batch: Sequence[_Waiting], began: int) -> set[str]:
+    async def _first_of(self, batch: Batch) -> int | None:
+        """Give the position of a batch that is in the log after all; it is there whole or not."""
         dialect = Dialect.of(self._database.engine)
-        found: set[str] = set()
-        oldest = min((each.event.time_ns for each in batch), default=began)
-        # What is looked for is near the end, and a read of the whole log would take long.
-        rows = await self._database.fetch_all(
+        row = await self._database.fetch_one(
             dialect(
-                "SELECT id FROM nexus_events WHERE time_ns >= ? AND position >"
-                " (SELECT position FROM nexus_event_head) - 100000"
+                "SELECT position FROM nexus_events WHERE position >"  # noqa: S608 - a number
+                f" (SELECT position FROM nexus_event_head) - {_LOOKED_THROUGH} AND id = ?"
             ),
-            (oldest,),
+            (batch.events[0].id,),
         )
-        wanted = {each.event.id for each in batch}
-        found.update(row[0] for row in rows if row[0] in wanted)
-        return found
-
-
-def _refuse(waiting: _Waiting, error: BaseException) -> None:
-    if not waiting.written.done():
-        waiting.written.set_exception(error)
+        return None if row is None else int(row[0])

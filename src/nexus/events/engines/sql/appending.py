@@ -62,6 +62,17 @@ def appending(database: Database) -> Append:
     return in_one_transaction
 
 
+def appending_at_once(
+    database: Database,
+) -> Callable[[Sequence[EventRow]], int | None] | None:
+    """Give what appends without leaving the event loop; None where there is no such way.
+
+    It gives None when it might take long, and has done nothing then.
+    """
+    write = getattr(database, "write_at_once", None)
+    return None if write is None else lambda rows: write(_sqlite(rows))
+
+
 async def append_in(transaction: Transaction, rows: Sequence[EventRow]) -> int:
     """Append as a part of a transaction, best its last: others wait for the head until it ends."""
     engine = transaction.database.engine

@@ -31,6 +31,7 @@ from nexus.events.log.buried import Buried
 from nexus.events.log.key import SubscriptionKey
 from nexus.events.log.lag import Lag
 from nexus.events.log.settings import LogSettings
+from nexus.events.runs import RUN_LIMIT
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class SqlEventLog:
         patience = self.settings.publish_timeout if self.settings.when_away == "wait" else 0.0
         self._appender = Appender(database, self._arrived, patience)
         self._streams: dict[SubscriptionKey, SqlStream] = {}
-        self._offers: dict[str, tuple[Callable[[Event], None], ...]] = {}
+        self._offers: dict[str, tuple[Callable[[list[Event]], None], ...]] = {}
         self._enabled: dict[str, bool] = {}
         self._keeping: list[asyncio.Task[None]] = []
         self._has_trouble = False
@@ -184,15 +185,23 @@ class SqlEventLog:
     def _arrived(self, first: int, events: list[Event]) -> None:
         self.tail.arrived(first, events)
 
-    def _dispatch(self, events: Sequence[Event]) -> None:
-        for event in events:
-            offers = self._offers.get(event.name)
+    def _dispatch(self, events: list[Event]) -> None:
+        start, count = 0, len(events)
+        while start < count:
+            name = events[start].name
+            end = start + 1
+            while end < count and end - start < RUN_LIMIT and events[end].name == name:
+                end += 1
+            offers = self._offers.get(name)
             if offers is None:
-                offers = self._find_offers(event.name)
-            for offer in offers:
-                offer(event)
+                offers = self._find_offers(name)
+            if offers:
+                run = events[start:end]
+                for offer in offers:
+                    offer(run)
+            start = end
 
-    def _find_offers(self, name: str) -> tuple[Callable[[Event], None], ...]:
+    def _find_offers(self, name: str) -> tuple[Callable[[list[Event]], None], ...]:
         if len(self._offers) >= 4096:  # noqa: PLR2004 - names may come from outside
             self._offers.clear()
         found = self._offers[name] = tuple(

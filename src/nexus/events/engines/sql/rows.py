@@ -21,16 +21,13 @@ _encode = make_encoder()
 
 def row_of(event: Event) -> EventRow:
     """Give the row of an event, without its position."""
-    correlation_id, causation_id = event.cause
     return (
         event.id,
         event.name,
         _text(event.data),
         event.source,
         event.time_ns,
-        correlation_id,
-        causation_id,
-        event.ordering_key,
+        *event.cause,
     )
 
 

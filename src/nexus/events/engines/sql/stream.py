@@ -12,6 +12,7 @@ from nexus.events.dead_letters import DeadReason
 from nexus.events.engines.sql.rows import COLUMNS, positioned
 from nexus.events.event import Event
 from nexus.events.log.buried import Buried
+from nexus.events.log.event_log import Sink
 from nexus.events.log.key import SubscriptionKey
 from nexus.events.pattern import ONE, REST, matches
 
@@ -62,7 +63,10 @@ class SqlStream:
         self._next = 0
         self._ready: deque[Event] = deque()
         self._again: list[Event] = []
-        self._outstanding: dict[int, None] = {}
+        self._sink: Sink | None = None
+        self._runs: deque[list[Event]] = deque()
+        self._at = 0
+        self._completed: list[Event] = []
         self._done: set[int] = set()
         self._letters: set[str] = set()
         self._is_suspect = False
@@ -85,7 +89,8 @@ class SqlStream:
     @property
     def outstanding(self) -> int:
         """How many events wait here or are in hand."""
-        return len(self._outstanding)
+        self._collect()
+        return sum(map(len, self._runs)) - self._at - len(self._done)
 
     @property
     def is_live(self) -> bool:
@@ -109,7 +114,9 @@ class SqlStream:
         self._is_live = False
         self._ready.clear()
         self._again.clear()
-        self._outstanding.clear()
+        self._runs.clear()
+        self._at = 0
+        self._completed.clear()
         self._done.clear()
         self._letters.clear()
 
@@ -125,21 +132,23 @@ class SqlStream:
 
     # What comes in
 
-    def offer(self, event: Event) -> None:
-        """Take an event that follows on all that the log has dispatched before."""
+    def set_sink(self, sink: Sink | None) -> None:
+        """Have events that arrive while `fetch` waits given to a function instead."""
+        self._sink = sink
+
+    def offer(self, events: list[Event]) -> None:
+        """Take events that follow on all that the log has dispatched before."""
         if not self._is_live:
-            return
-        position = event.position
-        if position < self._next:
             return
         if len(self._ready) >= _READY:
             self._is_live = False
-            self._next = position
+            self._next = events[0].position
             return
-        self._ready.append(event)
-        self._outstanding[position] = None
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        self._runs.append(events)
+        # While it waits, everything before these has been given away.
+        if self._waiting is None or self._sink is None or not self._sink(events):
+            self._ready.extend(events)
+            self.wake()
 
     async def fetch(self, limit: int) -> Sequence[Event]:
         """Wait until there are events, and give up to `limit` of them in order."""
@@ -204,10 +213,14 @@ class SqlStream:
             if self._claim is not claim or self._next != first:
                 return
             self._next = rows[-1][0] + 1 if len(rows) == _PAGE else end + 1
-            for row in rows:
-                if row[0] not in self._done and matches(self._key.pattern, row[2]):
-                    self._ready.append(positioned(row))
-                    self._outstanding[row[0]] = None
+            found = [
+                positioned(row)
+                for row in rows
+                if row[0] not in self._done and matches(self._key.pattern, row[2])
+            ]
+            if found:
+                self._runs.append(found)
+                self._ready.extend(found)
         # Nothing can come in between: dispatching and this are one thread's.
         self._is_live = self._next > self._log.tail.position
 
@@ -245,39 +258,57 @@ class SqlStream:
 
     def acknowledge(self, event: Event) -> None:
         """Note that an event was handled."""
-        letter = getattr(event, "letter", None)
-        if letter is not None:
-            self._letters.discard(letter)
-            self._log.letter_box.handled(letter)
+        if not self._completed:
             self._log.acknowledgements.mark(self)
-        else:
-            self._settle(event.position)
+        self._completed.append(event)
 
     def release(self, event: Event) -> None:
         """Give an event back that was not handled."""
-        letter = getattr(event, "letter", None)
-        if self._claim is None:
-            return
-        if letter in self._letters or getattr(event, "position", None) in self._outstanding:
+        if self._claim is not None:
             self._put_back([event])
             self.wake()
 
     def bury(self, letter: Buried) -> None:
         """Note that an event was given up."""
+        if self._claim is None:
+            return  # Whoever has the lease now is given it again.
         again = getattr(letter.event, "letter", None)
-        if again is not None:
+        if again is None:
+            self._log.letter_box.add(letter)
+            self.acknowledge(letter.event)
+        else:
             self._letters.discard(again)
             self._log.letter_box.failed_again(again, letter)
             self._log.acknowledgements.mark(self)
-        elif letter.event.position in self._outstanding:
-            self._log.letter_box.add(letter)
-            self._settle(letter.event.position)
 
-    def _settle(self, position: int) -> None:
-        if position in self._outstanding:
-            del self._outstanding[position]
-            self._done.add(position)
-            self._log.acknowledgements.mark(self)
+    def _collect(self) -> None:
+        """Take note of what was completed."""
+        completed = self._completed[:]
+        self._completed.clear()
+        runs, at, done = self._runs, self._at, self._done
+        for event in completed:
+            if runs and runs[0][at] is event:
+                at += 1
+                if at == len(runs[0]):
+                    runs.popleft()
+                    at = 0
+            else:
+                self._complete_out_of_order(event)
+        while runs and runs[0][at].position in done:
+            done.discard(runs[0][at].position)
+            at += 1
+            if at == len(runs[0]):
+                runs.popleft()
+                at = 0
+        self._at = at
+
+    def _complete_out_of_order(self, event: Event) -> None:
+        letter = getattr(event, "letter", None)
+        if letter is not None:
+            self._letters.discard(letter)
+            self._log.letter_box.handled(letter)
+        elif getattr(event, "position", 0) > self._stored:
+            self._done.add(event.position)
 
     async def leave(self) -> None:
         """Store what was noted and give the lease back."""
@@ -302,14 +333,14 @@ class SqlStream:
         """
         if self._claim is None:
             return None
-        first = next(iter(self._outstanding), None)
-        if first is None:
+        self._collect()
+        if self._runs:
+            cursor = self._runs[0][self._at].position - 1
+        else:
             seen = self._log.tail.position if self._is_live else self._next - 1
             cursor = max(seen, self._stored)
-        else:
-            # What was given back is read again in order, so the first one is the lowest.
-            cursor = first - 1
-        self._done = {each for each in self._done if each > cursor}
+        if self._done:
+            self._done = {each for each in self._done if each > cursor}
         self._stored = cursor
         return cursor, json.dumps(sorted(self._done)[:_REMEMBERED]) if self._done else ""
 
@@ -319,7 +350,7 @@ class SqlStream:
         return (
             self._claim is not None
             and self._is_live
-            and not self._outstanding
+            and not (self._runs or self._completed)
             and self._stored < self._log.tail.position
         )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import Context
 from typing import Final
 
@@ -32,7 +32,7 @@ class Tail:
         position: The last position that was dispatched.
     """
 
-    def __init__(self, database: Database, dispatch: Callable[[Sequence[Event]], None]) -> None:
+    def __init__(self, database: Database, dispatch: Callable[[list[Event]], None]) -> None:
         self._database = database
         self._dispatch = dispatch
         self._early: dict[int, list[Event]] = {}
@@ -69,8 +69,10 @@ class Tail:
             self._reading.cancel()
             await asyncio.wait({self._reading})
 
-    def _take(self, events: Sequence[Event]) -> None:
-        new = [each for each in events if each.position > self.position]
+    def _take(self, events: list[Event]) -> None:
+        new = events
+        if events and events[0].position <= self.position:
+            new = [each for each in events if each.position > self.position]
         if new:
             self.position = new[-1].position
             self._dispatch(new)
