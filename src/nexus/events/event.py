@@ -66,17 +66,16 @@ class Event:
         self._cause: tuple[str | None, str | None, str | None] = (
             (correlation_id, causation_id, None) if correlation_id or causation_id else _NO_CAUSE
         )
+        self._id = ""
         self._time_ns = time_ns()
         self._serial = next_serial()
 
     @property
     def id(self) -> str:
         """A UUID version 7: unique, and sorted by time."""
-        try:
-            return self._id
-        except AttributeError:
-            self._id: str = render_id(self._time_ns, self._serial)
-            return self._id
+        if not self._id:
+            self._id = render_id(self._time_ns, self._serial)
+        return self._id
 
     @property
     def ordering_key(self) -> str | None:
@@ -181,6 +180,7 @@ def new_event(
     event.source = source
     cause = (correlation_id, causation_id, None) if correlation_id or causation_id else _NO_CAUSE
     event._cause = cause  # noqa: SLF001 - this is a constructor
+    event._id = ""  # noqa: SLF001 - as above
     event._time_ns = time_ns()  # noqa: SLF001 - as above
     event._serial = next_serial()  # noqa: SLF001 - as above
     if type(data) is dict and len(data) <= SMALL_FIELDS:

@@ -12,7 +12,7 @@ from nexus.data.database import Database
 from nexus.errors import DatabaseUnavailable
 from nexus.events.engines.sql.appending import appending, appending_at_once
 from nexus.events.engines.sql.dialect import Dialect
-from nexus.events.engines.sql.rows import EventRow, row_of
+from nexus.events.engines.sql.rows import EventRow, row_of, size_of
 from nexus.events.event import Event
 
 _BATCH: Final = 500
@@ -48,12 +48,12 @@ class Appender:
 
     Args:
         database: Where the log is.
-        arrived: Told the position of a batch's first event, and its events.
+        arrived: Told the position of a batch's first event, its events, and their bytes.
         patience: Seconds that a database which is away is waited for; 0 fails at once.
     """
 
     def __init__(
-        self, database: Database, arrived: Callable[[int, list[Event]], None], patience: float
+        self, database: Database, arrived: Callable[[int, list[Event], int], None], patience: float
     ) -> None:
         self._database = database
         self._append = appending(database)
@@ -125,7 +125,7 @@ class Appender:
         batch = self._batches[0]
         self.appended += len(batch.rows)
         self.batches += 1
-        self._arrived(first, batch.events)
+        self._arrived(first, batch.events, sum(map(size_of, batch.rows)))
         self._settle(None)
 
     def _failed(self, error: BaseException) -> None:

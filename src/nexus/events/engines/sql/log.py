@@ -21,7 +21,7 @@ from nexus.events.engines.sql.letter_box import LetterBox
 from nexus.events.engines.sql.reading import Reading
 from nexus.events.engines.sql.records import Records
 from nexus.events.engines.sql.retention import Retention
-from nexus.events.engines.sql.rows import row_of
+from nexus.events.engines.sql.rows import row_of, size_of
 from nexus.events.engines.sql.stream import SqlStream
 from nexus.events.engines.sql.tables import make_tables
 from nexus.events.engines.sql.tail import Tail
@@ -70,6 +70,7 @@ class SqlEventLog:
         self._streams: dict[SubscriptionKey, SqlStream] = {}
         self._offers: dict[str, tuple[Callable[[list[Event]], None], ...]] = {}
         self._enabled: dict[str, bool] = {}
+        self._limit = self.settings.size_limit
         self._keeping: list[asyncio.Task[None]] = []
         self._has_trouble = False
         self._records.when_changed(self._offers.clear)
@@ -160,9 +161,9 @@ class SqlEventLog:
 
     def append(self, event: Event) -> Awaitable[None]:
         """Put an event into the log."""
-        if self._retention.is_full:
+        retention = self._retention
+        if retention.size >= self._limit:
             return self._append_when_trimmed(event)
-        self._retention.size += len(event.data) * 32
         transaction = current_transaction(self._database)
         if transaction is None or not transaction.commits:
             return self._appender.append(event)
@@ -179,10 +180,13 @@ class SqlEventLog:
         await self.append(event)
 
     async def _append_in(self, transaction: Transaction, events: Sequence[Event]) -> None:
-        first = await append_in(transaction, [row_of(event) for event in events])
-        transaction.after_commit(partial(self._arrived, first, list(events)))
+        rows = [row_of(event) for event in events]
+        first = await append_in(transaction, rows)
+        size = sum(map(size_of, rows))
+        transaction.after_commit(partial(self._arrived, first, list(events), size))
 
-    def _arrived(self, first: int, events: list[Event]) -> None:
+    def _arrived(self, first: int, events: list[Event], size: int) -> None:
+        self._retention.size += size
         self.tail.arrived(first, events)
 
     def _dispatch(self, events: list[Event]) -> None:

@@ -59,7 +59,7 @@ def positioned(row: Sequence[Any]) -> Event:
 
 
 def _text(data: Any) -> str:
-    text = _encode(data)
+    text: str = _encode(data)
     if not text.isascii():
         try:
             text.encode()
