@@ -1,6 +1,6 @@
 """Measures everything, or what is named, and prints and keeps one table.
 
-python -m benchmarks [bus rivals data collections http openapi imports start] [--rounds N]
+python -m benchmarks [bus rivals data collections durable http openapi imports start] [--rounds N]
     [--output FOLDER]
 """
 
@@ -47,6 +47,7 @@ SUITES: dict[str, Callable[[int | None], list[Row]]] = {
     "rivals": lambda rounds: _run("rivals", **_rounds(rounds)),
     "data": lambda rounds: _run("data", **_rounds(rounds)),
     "collections": lambda rounds: _run("collections", **_rounds(rounds)),
+    "durable": lambda rounds: _run("durable", **_rounds(rounds)),
     "http": _http,
     "openapi": _openapi,
     "imports": lambda rounds: _run("imports", **_rounds(rounds)),

@@ -56,12 +56,23 @@ def test_every_suite_has_a_module_that_can_be_imported(benchmarks: Any) -> None:
         "rivals",
         "data",
         "collections",
+        "durable",
         "http",
         "openapi",
         "imports",
         "start",
     }
-    for name in ("bus", "rivals", "data", "collections", "http", "imports", "start", "machine"):
+    for name in (
+        "bus",
+        "rivals",
+        "data",
+        "collections",
+        "durable",
+        "http",
+        "imports",
+        "start",
+        "machine",
+    ):
         assert benchmarks(name).__doc__
 
 

@@ -189,8 +189,8 @@ def new_event(
             if kind is str:
                 if len(value) > SMALL_TEXT:
                     break
-            elif kind not in ATOMS:
-                break
+            elif kind not in ATOMS and (kind is not float or value - value != 0.0):
+                break  # A difference of 0 has no number that is infinite or none.
             if key not in known_keys:
                 break
         else:

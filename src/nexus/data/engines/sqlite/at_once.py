@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 _SLOW: Final = 0.005
 """Seconds from which a commit counts as slow: the loop has others to serve."""
-_REST: Final = 2.0
-"""Seconds after a slow one in which nothing is written in-line."""
+_REST: Final = 20
+"""After a slow one, nothing is written in-line for so many times as long."""
 _CHECKPOINT_EVERY: Final = 2_000
 """So many rows are changed between two requests for a checkpoint."""
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -106,7 +106,7 @@ class WriterAtOnce:
         self.commits += 1
         if seconds > _SLOW:
             self.slow += 1
-            self._rests_until = time.perf_counter() + _REST
+            self._rests_until = time.perf_counter() + _REST * seconds
         if connection.total_changes - self._changes >= _CHECKPOINT_EVERY:
             self._changes = connection.total_changes
             self._request_checkpoint()
