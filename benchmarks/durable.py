@@ -88,10 +88,13 @@ class Ours:
 
     def __init__(self, bus: EventBus, log: SqlEventLog) -> None:
         self.bus, self.log = bus, log
-        self.handled = 0
+        self.handled = self.expected = 0
+        self.through_with_all = asyncio.Event()
 
     async def count(self, _event: Event) -> None:
         self.handled += 1
+        if self.handled == self.expected:
+            self.through_with_all.set()
 
     async def publish(self, count: int, publishers: int, name: str = NAME) -> float:
         """Publish events, and give the seconds for each."""
@@ -106,11 +109,11 @@ class Ours:
 
     async def through(self, count: int, subscriptions: int) -> float:
         """Publish events until all have been handled and acknowledged; seconds for each."""
-        self.handled = 0
+        self.handled, self.expected = 0, count * subscriptions
+        self.through_with_all.clear()
         began = time.perf_counter()
         await self.publish(count, PUBLISHERS)
-        while self.handled < count * subscriptions:
-            await asyncio.sleep(0.0005)
+        await self.through_with_all.wait()
         await self.log.acknowledgements.flush()
         return (time.perf_counter() - began) / count
 
@@ -184,9 +187,7 @@ async def _sqlite(rounds: int, folder: Path) -> list[Row]:
 
     async with ours_on(DatabaseUrl(engine="sqlite", path=str(folder / "ours.db"))) as ours:
         await ours.log.declare("keeper", [NAME])
-        one = await _turns(
-            rounds, lambda: ours.publish(ONE_BY_ONE, 1), lambda: bare(ONE_BY_ONE, 1)
-        )
+        one = await _turns(rounds, lambda: ours.publish(ONE_BY_ONE, 1), lambda: bare(ONE_BY_ONE, 1))
         rows.append(_row("durable publish, one by one", *one, "sqlite3, one a commit", 1 / 0.30))
         many = await _turns(
             rounds, lambda: ours.publish(EVENTS, PUBLISHERS), lambda: bare(EVENTS, 100)
@@ -214,15 +215,19 @@ async def _sqlite(rounds: int, folder: Path) -> list[Row]:
 async def _latency(ours: Ours, rate: float) -> Row:
     """Measure how long it takes from a publication to the handler, at some events a second."""
     spent: list[float] = []
+    count, tick = EVENTS, 0.002
+
+    all_noted = asyncio.Event()
 
     async def note(event: Event) -> None:
         spent.append((time.time_ns() - event.time_ns) / 1e6)
+        if len(spent) == count:
+            all_noted.set()
 
     await ours.log.declare("timer", ["clock.tick"])
     subscription = ours.bus.subscription("clock.tick", note, owner="timer", durable=True)
     ours.bus.attach([subscription])
     await asyncio.sleep(0.1)
-    count, tick = min(EVENTS, 20_000), 0.002
     began = time.perf_counter()
     sent = 0
     while sent < count:
@@ -232,8 +237,7 @@ async def _latency(ours: Ours, rate: float) -> Row:
                 group.create_task(ours.bus.publish("clock.tick", data_of(number), source="bench"))
         sent = max(sent, due)
         await asyncio.sleep(tick)
-    while len(spent) < count:
-        await asyncio.sleep(0.01)
+    await all_noted.wait()
     await ours.bus.drain([subscription], 10)
     await ours.log.retract("timer")
     median = statistics.median(spent)
@@ -267,9 +271,7 @@ async def _scaling(rounds: int, folder: Path) -> list[Row]:
             rounds, lambda: crowd.through(EVENTS, 1), lambda: few.through(EVENTS, 1)
         )
         rows.append(
-            _row(
-                f"an event that one of {MANY_SUBSCRIPTIONS:,} wants", *crowded, "one of 10", 1.2
-            )
+            _row(f"an event that one of {MANY_SUBSCRIPTIONS:,} wants", *crowded, "one of 10", 1.2)
         )
         await full.log.declare("behind", [NAME])
         while full.log.tail.position < FILLED:
@@ -318,8 +320,8 @@ async def _postgresql(rounds: int) -> list[Row]:
                 columns = [list(column) for column in zip(*made, strict=True)]
                 await connection.execute(
                     "INSERT INTO events (before_bytes, id, name, data, source, time_ns,"
-                    " correlation_id, causation_id, ordering_key) SELECT 0, * FROM unnest($1::text[],"
-                    " $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],"
+                    " correlation_id, causation_id, ordering_key) SELECT 0, * FROM unnest("
+                    "$1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],"
                     " $8::text[])",
                     *columns,
                 )

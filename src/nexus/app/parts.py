@@ -1,19 +1,24 @@
 """What an application is made of, put together from its settings; nothing runs yet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from nexus.app.event_bus import event_bus_of
+from nexus.app.job_scheduler import job_scheduler_of
 from nexus.config import SecretBox, SecretMask, StoredValues
 from nexus.config.storage import database_of
 from nexus.data import SqlKeyValueStore
 from nexus.data.database import Database
-from nexus.app.event_bus import event_bus_of
 from nexus.events import EventBus
+from nexus.jobs.scheduler import JobScheduler
+from nexus.events.log import Lag
+from nexus.observability.watched import Watched
 from nexus.plugins.announcer import Announcer
 from nexus.plugins.bytecode import BytecodeCache
 from nexus.plugins.configurations import PluginConfigurations
 from nexus.plugins.drain_budget import DrainBudget
+from nexus.plugins.event_figures import lag_watch
 from nexus.plugins.importer import GenerationImporter
 from nexus.plugins.in_process import InProcessHost
 from nexus.plugins.watchdog import Watchdog
@@ -34,6 +39,7 @@ class Parts:
         box: Encrypts stored secrets.
         bus: The events.
         services: The live services.
+        jobs: Starts scheduled jobs.
         database: Where everything that must last is kept.
         store: The key-value store in the database.
         tokens: Who may use the management API.
@@ -43,6 +49,7 @@ class Parts:
         watchdog: Notices who blocks the event loop.
         host: Loads the plugins' code.
         draining: How long what is in hand at a stop may take to finish.
+        lags: Measures how far durable subscriptions are behind.
     """
 
     settings: "Settings"
@@ -50,6 +57,7 @@ class Parts:
     box: SecretBox
     bus: EventBus
     services: ServiceRegistry
+    jobs: JobScheduler
     database: Database
     store: SqlKeyValueStore
     tokens: AdminTokens
@@ -59,6 +67,7 @@ class Parts:
     watchdog: Watchdog
     host: InProcessHost
     draining: DrainBudget
+    lags: Watched[Sequence[Lag]]
 
     @classmethod
     def of(cls, settings: "Settings", environ: Mapping[str, str]) -> Self:
@@ -83,6 +92,7 @@ class Parts:
             box=box,
             bus=bus,
             services=ServiceRegistry(),
+            jobs=job_scheduler_of(settings, database, mask.apply),
             database=database,
             store=store,
             tokens=AdminTokens(store, _reveal(security.admin_token), mask.add),
@@ -94,6 +104,7 @@ class Parts:
                 GenerationImporter(BytecodeCache(settings.data_folder / "bytecode"))
             ),
             draining=DrainBudget(settings.shutdown.drain_timeout),
+            lags=lag_watch(bus),
         )
 
 

@@ -1,47 +1,39 @@
-"""The event bus in memory."""
+"""The event bus: who publishes, who is asked."""
 
 import asyncio
 import copy
 import random as random_module
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextvars import Context
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
-from nexus.errors import BusNotRunning, NoResponder, ReplayRefused, SubscriptionClosed
+from nexus.errors import BusNotRunning, NoResponder, ReplayRefused
 from nexus.events.ask import Ask
 from nexus.events.cause import origin, with_cause
 from nexus.events.dead_letters import DeadLetters, DeadReason
 from nexus.events.event import Event, new_event
 from nexus.events.figures import BusFigures
-from nexus.events.handlers import Handler
 from nexus.events.line import Waiting
-from nexus.events.log.delivery import DurableDelivery
 from nexus.events.log.event_log import EventLog
-from nexus.events.log.key import SubscriptionKey
 from nexus.events.mailbox import Mailbox
-from nexus.events.pattern import check_pattern
 from nexus.events.quiet import all_quiet
-from nexus.events.recent import RecentEvents
+from nexus.events.recent import RecentEvents, Watcher
 from nexus.events.reply import reply_to
-from nexus.events.routes import LoggedRoute, Routes
+from nexus.events.routes import LoggedRoute
 from nexus.events.runs import RUN_LIMIT, OpenRun
-from nexus.events.settings import BusSettings, SubscriptionOptions
+from nexus.events.settings import BusSettings
 from nexus.events.size import check_size
-from nexus.events.subscription import Subscription
+from nexus.events.subscribers import Subscribers
 from nexus.events.surroundings import Surroundings
 from nexus.events.watchdog import Watchdog
 
 
-class EventBus:
+class EventBus(Subscribers):
     """Takes events to the mailboxes of their subscriptions, all in the event loop's thread.
 
     What a durable subscription wants goes by the log: it is there before `publish` returns. All
     else stays in memory.
-
-    A subscription is made (`subscription`), goes live (`attach`), is succeeded (`replace`), and
-    ends (`drain`); the steps between are atomic, as they never suspend.
 
     Args:
         settings: What holds where a subscription does not say otherwise.
@@ -72,7 +64,7 @@ class EventBus:
         self.recent = RecentEvents(self.settings.recent_limit)
         self.watchdog = Watchdog(clock)
         self._run = OpenRun()
-        self._surroundings = Surroundings(
+        surroundings = Surroundings(
             settings=self.settings,
             dead_letters=self.dead_letters,
             watchdog=self.watchdog,
@@ -80,11 +72,7 @@ class EventBus:
             sleep=sleep,
             random=random,
         )
-        self.durable = None if log is None else DurableDelivery(log)
-        self._routes = Routes() if log is None else Routes(log.wants)
-        if log is not None:
-            log.when_wants_change(self._routes.clear)
-        self._undrained: dict[Subscription, None] = {}
+        super().__init__(surroundings, log)
         self._published = 0
         self._requested = 0
         self._remember = self.recent.add
@@ -108,11 +96,14 @@ class EventBus:
         Handlers may publish meanwhile; after it, publishing is refused.
 
         Args:
-            drain_timeout: Seconds to wait; what is not handled by then becomes a dead letter.
+            drain_timeout: Seconds to wait. What is not handled by then becomes a dead letter, or
+                stays in the log if it is there.
 
         Returns:
             How many events were not handled.
         """
+        if self.durable is not None:
+            self.durable.halt()
         await self.join(drain_timeout)
         self._routes.close()
         unhandled = await self.drain(tuple(self._undrained), 0)
@@ -312,138 +303,17 @@ class EventBus:
             await self._wait_for_room([mailbox.stand_in_line(event)])
         return event
 
-    # Subscriptions
-
-    def subscription(
-        self,
-        pattern: str,
-        handler: Handler,
-        *,
-        owner: str,
-        options: SubscriptionOptions | None = None,
-        context: Context | None = None,
-        durable: bool = False,
-    ) -> Subscription:
-        """Make a subscription that is not live yet.
-
-        Args:
-            pattern: The event names to have; see `nexus.events.pattern`.
-            handler: Called with the event. A plain function runs in a thread.
-            owner: The plugin that subscribes.
-            options: How it wants its events.
-            context: The context variables that the handler sees: a copy of them for each worker.
-                By default those of this moment.
-            durable: Whether it has its events from the log, where owner and pattern are declared.
-
-        Raises:
-            EventPatternInvalid: If the pattern is none.
-            TypeError: If the handler cannot be called.
-        """
-        check_pattern(pattern)
-        if not callable(handler):
-            raise TypeError(f"an event handler is called with the event; got {handler!r}")
-        options = options or SubscriptionOptions()
-        mailbox = Mailbox(
-            pattern=pattern,
-            owner=owner,
-            handler=handler,
-            options=options,
-            surroundings=self._surroundings,
-            context=context,
-            delivery=self.durable.pump(SubscriptionKey(owner, pattern))
-            if durable and self.durable is not None
-            else None,
-        )
-        return Subscription(
-            pattern=pattern, owner=owner, handler=handler, options=options, mailbox=mailbox
-        )
-
-    def attach(self, subscriptions: Iterable[Subscription]) -> None:
-        """Make subscriptions live, all or none.
-
-        Raises:
-            SubscriptionClosed: If one of them has been drained.
-        """
-        self.replace((), tuple(subscriptions))
-
-    def detach(self, subscriptions: Iterable[Subscription]) -> None:
-        """Give subscriptions no more events; `drain` ends them."""
-        self.replace(tuple(subscriptions), ())
-
-    def replace(self, old: Sequence[Subscription], new: Sequence[Subscription]) -> None:
-        """Let new subscriptions take the place of old ones in one step.
-
-        A new one with the pattern of an old one inherits what waits there, in order, and, if it
-        handles one event at a time, begins when the old one has finished the event in hand. (An
-        event that the old one would have tried again goes to the new one, to be tried afresh.) An
-        old one without a successor keeps what waits there. `drain` the old ones afterwards.
-
-        Raises:
-            SubscriptionClosed: If a new one has been drained; nothing has changed then.
-        """
-        for subscription in new:
-            if subscription.mailbox.closed:
-                raise SubscriptionClosed(owner=subscription.owner, pattern=subscription.pattern)
-        self._routes.remove(old)
-        self._routes.add(new)
-        for subscription in new:
-            subscription.mailbox.live = True
-            self._undrained[subscription] = None
-        heirs = list(new)
-        for subscription in old:
-            heir = next((each for each in heirs if each.pattern == subscription.pattern), None)
-            if heir is not None and not subscription.mailbox.closed:
-                heirs.remove(heir)
-                heir.take_over(subscription)
-            subscription.mailbox.detach()
-        if self.durable is not None:
-            for subscription in new:
-                self.durable.attach(subscription.mailbox)
-            for subscription in old:
-                self.durable.detach(subscription.mailbox)
-
-    async def drain(
-        self,
-        subscriptions: Iterable[Subscription],
-        timeout: float,
-    ) -> int:
-        """Let subscriptions finish what waits for them, then end their workers.
-
-        Live ones are detached first. What is not handled in time becomes a dead letter. A handler
-        that drains its own subscription cannot wait for itself: what waits is handled after it.
-
-        Args:
-            subscriptions: Those to end.
-            timeout: Seconds to wait.
-
-        Returns:
-            How many events were not handled.
-        """
-        detached = tuple(subscriptions)
-        self.detach(detached)
-        caller, ending = asyncio.current_task(), list[Subscription]()
-        for each in detached:
-            if each.mailbox.is_worked_by(caller):
-                each.mailbox.when_quiet().add_done_callback(partial(self._forget, each))
-            else:
-                ending.append(each)
-        await all_quiet(lambda: [each.mailbox for each in ending], timeout)
-        unhandled = await asyncio.gather(*(each.mailbox.close() for each in ending))
-        for each in ending:
-            self._forget(each)
-            if self.durable is not None:
-                await self.durable.settle(each.mailbox)
-        return sum(unhandled)
-
-    def _forget(self, subscription: Subscription, _quiet: object = None) -> None:
-        if not subscription.live:
-            self._undrained.pop(subscription, None)
-
-    def retry_now(self) -> int:
-        """Try all events now that wait to be tried again, and give their number."""
-        return sum(worker.cut_nap() for each in self._undrained for worker in each.mailbox.workers)
-
     # Looking
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call a function with each event and request from now on, as it is published."""
+        self.recent.watch(watcher)
+        self._remember = self.recent.add
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Call it no more."""
+        self.recent.unwatch(watcher)
+        self._remember = self.recent.add
 
     def figures(self) -> BusFigures:
         """Say how the bus fares at this moment."""

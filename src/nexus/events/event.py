@@ -123,33 +123,6 @@ class Event:
             "causation_id": self.causation_id,
         }
 
-    @classmethod
-    def restored(  # noqa: PLR0913 - an event has as many parts
-        cls,
-        *,
-        id: str,
-        name: str,
-        data: Mapping[str, Any],
-        source: str,
-        time_ns: int,
-        correlation_id: str | None,
-        causation_id: str | None,
-        ordering_key: str | None,
-    ) -> "Event":
-        """Give an event again that was published before, as it was kept.
-
-        Raises:
-            EventDataInvalid: The data is not a mapping of JSON data.
-        """
-        event = _allocate(cls)
-        event.name = name
-        event.source = source
-        event.data = freeze(data)
-        event._id = id
-        event._time_ns = time_ns
-        event._cause = (correlation_id, causation_id, ordering_key)
-        return event
-
     @override
     def __repr__(self) -> str:
         return f"<Event {self.name} {self.id} from {self.source}>"
@@ -199,4 +172,30 @@ def new_event(
     event.data = freeze(data)
     check_size(name, event.data, max_bytes)
     learn_keys(event.data)
+    return event
+
+
+def restored_event(
+    *,
+    event_id: str,
+    name: str,
+    data: Mapping[str, Any],
+    source: str,
+    time_ns: int,
+    correlation_id: str | None,
+    causation_id: str | None,
+    ordering_key: str | None,
+) -> Event:
+    """Give an event again that was published before, as it was kept.
+
+    Raises:
+        EventDataInvalid: The data is not a mapping of JSON data.
+    """
+    event = _allocate(Event)
+    event.name = name
+    event.source = source
+    event.data = freeze(data)
+    event._id = event_id  # noqa: SLF001 - this is a constructor
+    event._time_ns = time_ns  # noqa: SLF001 - as above
+    event._cause = (correlation_id, causation_id, ordering_key)  # noqa: SLF001 - as above
     return event

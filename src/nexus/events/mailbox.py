@@ -11,13 +11,13 @@ import asyncio
 import logging
 from collections import OrderedDict
 from contextvars import Context, copy_context
-from typing import Protocol
 
 from nexus.events.ask import Ask
 from nexus.events.dead_letters import DeadReason, describe
 from nexus.events.event import Event
 from nexus.events.figures import Counters
 from nexus.events.handlers import AsyncHandler, Handler, ThreadedHandler, is_async
+from nexus.events.ledger import Ledger
 from nexus.events.left_behind import LeftBehind
 from nexus.events.line import Waiting
 from nexus.events.retry import RetryPolicy
@@ -27,18 +27,6 @@ from nexus.events.surroundings import Surroundings
 from nexus.events.worker import Worker
 
 logger = logging.getLogger(__name__)
-
-
-class Delivery(Protocol):
-    """Where the events of a durable subscription come from, and what is to hear of them."""
-
-    def watching(self, handler: AsyncHandler) -> AsyncHandler:
-        """Give a handler that tells when it is through with an event."""
-
-    def give_up(
-        self, event: Event, reason: DeadReason, error: BaseException | None, attempts: int
-    ) -> None:
-        """Note that an event was not handled."""
 
 
 class Mailbox:
@@ -52,7 +40,7 @@ class Mailbox:
         limit: How many events may wait.
         timeout: Seconds for one attempt.
         policy: How failures are tried again.
-        delivery: Where a durable subscription's events come from; None for all others.
+        ledger: What hears of a durable subscription's events; None for all others.
         counters: What has happened so far.
         queue: The events that wait.
         line: The publishers that wait, the first in line first.
@@ -79,11 +67,11 @@ class Mailbox:
         "closed",
         "concurrency",
         "counters",
-        "delivery",
         "handler",
         "held",
         "inherited",
         "late",
+        "ledger",
         "left_behind",
         "limit",
         "line",
@@ -111,16 +99,16 @@ class Mailbox:
         options: SubscriptionOptions,
         surroundings: Surroundings,
         context: Context | None,
-        delivery: Delivery | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         settings = surroundings.settings
         self.pattern = pattern
         self.owner = owner
         self.surroundings = surroundings
         self.plain = not is_async(handler)
-        self.delivery = delivery
+        self.ledger = ledger
         usual: AsyncHandler = ThreadedHandler(handler, self) if self.plain else handler
-        self.handler = usual if delivery is None else delivery.watching(usual)
+        self.handler = usual if ledger is None else ledger.watching(usual)
         self.concurrency = options.concurrency
         self.limit = options.mailbox_size or settings.mailbox_size
         self.timeout = options.timeout or settings.handler_timeout
@@ -295,8 +283,8 @@ class Mailbox:
         if isinstance(event, Ask):
             event.refuse(describe(error) or f"it was given up ({reason})")
             return
-        if self.delivery is not None:
-            self.delivery.give_up(event, reason, error, attempts)
+        if self.ledger is not None:
+            self.ledger.give_up(event, reason, error, attempts)
             if reason is DeadReason.SHUTDOWN:
                 return  # It is not dead: it is delivered again.
             self._tell(event, reason, describe(error), attempts)

@@ -20,7 +20,7 @@ MEMO_LIMIT = 4096
 """How many names are remembered."""
 
 
-class LoggedRoute(tuple[Mailbox, ...]):
+class LoggedRoute(tuple[Mailbox, ...]):  # noqa: SLOT001 - a tuple of any length has no slots
     """The mailboxes that an event goes to by memory, when others want it from the log.
 
     Attributes:
@@ -62,7 +62,7 @@ class Routes(dict[str, tuple[Mailbox, ...]]):
         found = sorted(self._trie.find(name), key=lambda each: each.rank)
         mailboxes = tuple(each.mailbox for each in found)
         if self._is_logged(name):
-            route = LoggedRoute(each for each in mailboxes if each.delivery is None)
+            route = LoggedRoute(each for each in mailboxes if each.ledger is None)
             route.everything = mailboxes
             mailboxes = route
         self[name] = mailboxes

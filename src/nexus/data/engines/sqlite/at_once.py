@@ -83,14 +83,7 @@ class WriterAtOnce:
             connection = self._connected()
             if connection is None:
                 return None
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = function(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+            result = _committed(connection, function)
         except sqlite3.Error as error:
             if primary_code(error) in _BUSY:
                 return None
@@ -130,3 +123,15 @@ class WriterAtOnce:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _committed(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = function(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result

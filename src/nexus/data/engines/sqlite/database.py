@@ -58,7 +58,9 @@ class SqliteDatabase:
 
     def _beat(self) -> None:
         """Commit something in the writing thread, and look at what came of it."""
-        self._writer.submit(_BEAT).add_done_callback(lambda each: each.cancelled() or each.exception())
+        self._writer.submit(_BEAT).add_done_callback(
+            lambda each: each.cancelled() or each.exception()
+        )
 
     def _thread(
         self,

@@ -1,0 +1,186 @@
+"""The subscriptions of a bus: how they come, follow one another, and go."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextvars import Context
+from functools import partial
+
+from nexus.errors import SubscriptionClosed
+from nexus.events.handlers import Handler
+from nexus.events.log.delivery import DurableDelivery
+from nexus.events.log.event_log import EventLog
+from nexus.events.log.key import SubscriptionKey
+from nexus.events.mailbox import Mailbox
+from nexus.events.pattern import check_pattern
+from nexus.events.quiet import all_quiet
+from nexus.events.routes import Routes
+from nexus.events.settings import SubscriptionOptions
+from nexus.events.subscription import Subscription
+from nexus.events.surroundings import Surroundings
+
+
+class Subscribers:
+    """Makes subscriptions and says which of them are live.
+
+    A subscription is made (`subscription`), goes live (`attach`), is succeeded (`replace`), and
+    ends (`drain`); the steps between are atomic, as they never suspend.
+
+    Args:
+        surroundings: What all mailboxes share.
+        log: Keeps events for durable subscriptions; without one, none is durable.
+
+    Attributes:
+        durable: Takes events from the log to mailboxes; None without a log.
+    """
+
+    def __init__(self, surroundings: Surroundings, log: EventLog | None) -> None:
+        self._surroundings = surroundings
+        self.durable = None if log is None else DurableDelivery(log)
+        self._routes = Routes() if log is None else Routes(log.wants)
+        if log is not None:
+            log.when_wants_change(self._routes.clear)
+        self._undrained: dict[Subscription, None] = {}
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def subscription(
+        self,
+        pattern: str,
+        handler: Handler,
+        *,
+        owner: str,
+        options: SubscriptionOptions | None = None,
+        context: Context | None = None,
+        durable: bool = False,
+    ) -> Subscription:
+        """Make a subscription that is not live yet.
+
+        Args:
+            pattern: The event names to have; see `nexus.events.pattern`.
+            handler: Called with the event. A plain function runs in a thread.
+            owner: The plugin that subscribes.
+            options: How it wants its events.
+            context: The context variables that the handler sees: a copy of them for each worker.
+                By default those of this moment.
+            durable: Whether it has its events from the log, where owner and pattern are declared.
+
+        Raises:
+            EventPatternInvalid: If the pattern is none.
+            TypeError: If the handler cannot be called.
+        """
+        check_pattern(pattern)
+        if not callable(handler):
+            raise TypeError(f"an event handler is called with the event; got {handler!r}")
+        options = options or SubscriptionOptions()
+        mailbox = Mailbox(
+            pattern=pattern,
+            owner=owner,
+            handler=handler,
+            options=options,
+            surroundings=self._surroundings,
+            context=context,
+            ledger=self.durable.pump(SubscriptionKey(owner, pattern))
+            if durable and self.durable is not None
+            else None,
+        )
+        return Subscription(
+            pattern=pattern, owner=owner, handler=handler, options=options, mailbox=mailbox
+        )
+
+    def attach(self, subscriptions: Iterable[Subscription]) -> None:
+        """Make subscriptions live, all or none.
+
+        Raises:
+            SubscriptionClosed: If one of them has been drained.
+        """
+        self.replace((), tuple(subscriptions))
+
+    def detach(self, subscriptions: Iterable[Subscription]) -> None:
+        """Give subscriptions no more events; `drain` ends them."""
+        self.replace(tuple(subscriptions), ())
+
+    def replace(self, old: Sequence[Subscription], new: Sequence[Subscription]) -> None:
+        """Let new subscriptions take the place of old ones in one step.
+
+        A new one with the pattern of an old one inherits what waits there, in order, and, if it
+        handles one event at a time, begins when the old one has finished the event in hand. (An
+        event that the old one would have tried again goes to the new one, to be tried afresh.) An
+        old one without a successor keeps what waits there. `drain` the old ones afterwards.
+
+        Raises:
+            SubscriptionClosed: If a new one has been drained; nothing has changed then.
+        """
+        for subscription in new:
+            if subscription.mailbox.closed:
+                raise SubscriptionClosed(owner=subscription.owner, pattern=subscription.pattern)
+        self._routes.remove(old)
+        self._routes.add(new)
+        for subscription in new:
+            subscription.mailbox.live = True
+            self._undrained[subscription] = None
+        _let_inherit(old, new)
+        if self.durable is not None:
+            for subscription in new:
+                self.durable.attach(subscription.mailbox)
+            for subscription in old:
+                self.durable.detach(subscription.mailbox)
+
+    async def drain(
+        self,
+        subscriptions: Iterable[Subscription],
+        timeout: float,
+    ) -> int:
+        """Let subscriptions finish what waits for them, then end their workers.
+
+        Live ones are detached first. What is not handled in time becomes a dead letter. A handler
+        that drains its own subscription cannot wait for itself: what waits is handled after it.
+
+        Args:
+            subscriptions: Those to end.
+            timeout: Seconds to wait.
+
+        Returns:
+            How many events were not handled.
+        """
+        detached = tuple(subscriptions)
+        self.detach(detached)
+        caller, ending = asyncio.current_task(), list[Subscription]()
+        for each in detached:
+            if each.mailbox.is_worked_by(caller):
+                each.mailbox.when_quiet().add_done_callback(partial(self._ended_by_itself, each))
+            else:
+                ending.append(each)
+        await all_quiet(lambda: [each.mailbox for each in ending], timeout)
+        unhandled = await asyncio.gather(*(each.mailbox.close() for each in ending))
+        for each in ending:
+            self._forget(each)
+            if self.durable is not None:
+                await self.durable.settle(each.mailbox)
+        return sum(unhandled)
+
+    def _forget(self, subscription: Subscription, _quiet: object = None) -> None:
+        if not subscription.live:
+            self._undrained.pop(subscription, None)
+
+    def _ended_by_itself(self, subscription: Subscription, _quiet: object) -> None:
+        self._forget(subscription)
+        if self.durable is not None:
+            settling = self.durable.settle(subscription.mailbox)
+            task = asyncio.get_running_loop().create_task(
+                settling, name=f"nexus-events:{subscription.owner}:settle", context=Context()
+            )
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+
+    def retry_now(self) -> int:
+        """Try all events now that wait to be tried again, and give their number."""
+        return sum(worker.cut_nap() for each in self._undrained for worker in each.mailbox.workers)
+
+
+def _let_inherit(old: Sequence[Subscription], new: Sequence[Subscription]) -> None:
+    heirs = list(new)
+    for subscription in old:
+        heir = next((each for each in heirs if each.pattern == subscription.pattern), None)
+        if heir is not None and not subscription.mailbox.closed:
+            heirs.remove(heir)
+            heir.take_over(subscription)
+        subscription.mailbox.detach()
