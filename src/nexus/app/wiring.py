@@ -25,6 +25,7 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
         database=parts.database,
         store=parts.store,
         exposure=HttpExposure(
+        jobs=parts.jobs,
             app.app.dispatcher, metrics=app.app.metrics, current=current_owner, app=app.app
         ),
         limits=Limits(

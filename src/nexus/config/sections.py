@@ -206,6 +206,21 @@ class EventSettings(Section):
         return self
 
 
+class JobsSettings(Section):
+    """How scheduled jobs are run."""
+
+    lease: float = Field(
+        30.0,
+        ge=0.5,
+        allow_inf_nan=False,
+        description="Seconds without a report after which a worker counts as dead and the job that"
+        " it was running goes to another.",
+    )
+    timeout: Seconds = Field(
+        3600.0, description="Seconds that a run may take where the job itself sets no timeout."
+    )
+
+
 class SecuritySettings(Section):
     """Keys, tokens and permissions."""
 

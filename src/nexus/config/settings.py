@@ -13,6 +13,7 @@ from nexus.config.sections import (
     EventSettings,
     HealthSettings,
     HttpSettings,
+    JobsSettings,
     LoggingSettings,
     Section,
     SecuritySettings,
@@ -47,6 +48,7 @@ class Settings(Section):
     shutdown: ShutdownSettings = ShutdownSettings()
     http: HttpSettings = HttpSettings()
     events: EventSettings = EventSettings()
+    jobs: JobsSettings = JobsSettings()
     security: SecuritySettings = SecuritySettings()
     health: HealthSettings = HealthSettings()
     supervision: SupervisionSettings = SupervisionSettings()

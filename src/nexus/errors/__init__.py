@@ -67,6 +67,7 @@ from nexus.errors.events import (
     SubscriptionUnknown,
 )
 from nexus.errors.models import (
+from nexus.errors.jobs import JobInvalid, JobRunning, JobUnknown
     DatabaseAhead,
     MigrationFailed,
     MigrationsInvalid,
@@ -141,6 +142,9 @@ __all__ = [
     "InvalidYaml",
     "MigrationFailed",
     "MigrationsInvalid",
+    "JobInvalid",
+    "JobRunning",
+    "JobUnknown",
     "MigrationsMissing",
     "ModelsInvalid",
     "ModelsMissing",

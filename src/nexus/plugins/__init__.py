@@ -4,4 +4,11 @@ from nexus.observability.health import HealthStatus
 from nexus.plugins.base import BasePlugin
 from nexus.plugins.state import PluginState, PluginStatus
 
-__all__ = ["BasePlugin", "HealthStatus", "PluginState", "PluginStatus"]
+if TYPE_CHECKING:
+    from nexus.jobs.decorators import cron, every
+
+__all__ = ["BasePlugin", "HealthStatus", "PluginState", "PluginStatus", "cron", "every"]
+
+_HOMES = {"cron": "nexus.jobs.decorators", "every": "nexus.jobs.decorators"}
+
+__getattr__, _ = lazy_names(__name__, _HOMES)

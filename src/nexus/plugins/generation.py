@@ -18,6 +18,7 @@ from nexus.plugins.durable_subscriptions import DurableSubscriptions
 from nexus.plugins.event_contributions import EventContributions
 from nexus.plugins.host import Blueprint, HostedPlugin
 from nexus.plugins.identity import Identity
+from nexus.plugins.job_contributions import JobContributions
 from nexus.plugins.platform import Platform
 from nexus.plugins.plugin_data import PluginData
 from nexus.plugins.plugin_database import PluginDatabase, PreparedData
@@ -81,6 +82,9 @@ class Generation:
             self._cell,
             self._variables,
         )
+        self.jobs = JobContributions(
+            platform.jobs, self.plugin, self.number, self._variables, self.tasks
+        )
         permissions = PermissionSet(self.plugin, manifest.permissions)
         self._subscriptions = DurableSubscriptions(platform.bus.durable)
         self._stored = StoredParts(platform, blueprint)
@@ -129,6 +133,7 @@ class Generation:
         platform = self._platform
         self.step = "the import of its code"
         self._hosted = await platform.host.load(self.blueprint, self._context, self._variables)
+        self.jobs.take(self._hosted)
         await self._prepare_data(self._hosted)
         self.step = "its durable subscriptions"
         await self._subscriptions.declare(self.plugin, self._declared_patterns)
@@ -194,6 +199,7 @@ class Generation:
         platform.exposure.commit(self._mount)
         self._cell.stage = Stage.LIVE
         self.tasks.go_live()
+        self.jobs.go_live(predecessor.jobs if predecessor else None)
         self._live_since = time.monotonic()
         self._committed_at = datetime.now(UTC)
         if predecessor is not None:
@@ -208,6 +214,7 @@ class Generation:
         try:
             await self._subscriptions.drop_others(self.plugin, self._declared_patterns)
             await self._stored.finish()
+            await self.jobs.drop_others()
         except NexusError as error:
             logger.warning(
                 "Indexes of collections are completed at the next start",
@@ -220,6 +227,7 @@ class Generation:
         platform.exposure.withdraw(self._mount)
         platform.bus.detach(self.events.subscriptions)
         platform.services.replace(self.services.offers, ())
+        self.jobs.withdraw()
         self._cell.stage = Stage.RETIRED
 
     async def retire(self) -> None:
@@ -231,11 +239,12 @@ class Generation:
         cut, dropped = await asyncio.gather(
             self._platform.exposure.drain(self._mount, limit),
             self._platform.bus.drain(self.events.undrained, limit),
+            self.jobs.drain(limit),
         )
         if cut or dropped:
             logger.warning(
                 "The drain limit ended work in hand",
-                extra={"plugin": self.plugin, "requests": cut, "events": dropped},
+                extra={"plugin": self.plugin, "requests": cut, "events": dropped, "jobs": cut_off},
             )
         await self._end()
 
@@ -270,6 +279,8 @@ class Generation:
             return HealthStatus(healthy=False, message="This generation has ended.")
         found = await self._hosted.health(self._platform.limits.health)
         mask = self._platform.mask
+        if self._cell.stage is Stage.LIVE:
+            self.jobs.tell(found)
         found.message = mask(found.message)
         found.components = presentable(found.components, mask)
         return found

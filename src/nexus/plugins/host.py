@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nexus.jobs.declaration import JobDeclaration
+from nexus.jobs.live import JobCall
 from nexus.observability.health import HealthStatus
 from nexus.plugins.context import PluginContext
 
@@ -59,6 +61,16 @@ class HostedPlugin(Protocol):
 
     async def health(self, timeout: float) -> HealthStatus:
         """Run `health_check`; a failure is an unhealthy status, not an error."""
+
+    def jobs(self) -> Sequence[JobDeclaration]:
+        """Give the scheduled jobs that the plugin's class declares.
+
+        Raises:
+            JobInvalid: Two of them have one name.
+        """
+
+    def call_job(self, job: JobDeclaration, variables: contextvars.Context) -> JobCall:
+        """Begin a run of a scheduled job, with these context variables."""
 
     def metrics(self) -> Mapping[str, float]:
         """Give what `get_metrics` returns."""

@@ -7,6 +7,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nexus.errors import HookFailed, NexusError, PluginLoadError
+from nexus.jobs.declaration import JobDeclaration, declared_jobs
+from nexus.jobs.live import JobCall
 from nexus.observability.health import HealthStatus
 from nexus.plugins.base import BasePlugin
 from nexus.plugins.binding import offering
@@ -16,6 +18,7 @@ from nexus.plugins.hooks import call_hook, call_plain_hook
 from nexus.plugins.host import Blueprint
 from nexus.plugins.import_threads import ImportThreads, Outcome
 from nexus.plugins.importer import GenerationImporter
+from nexus.plugins.job_calls import call_job
 from nexus.plugins.load_error import import_failure, making_failure
 from nexus.plugins.own_models import import_models
 from nexus.plugins.plugin_class import make_plugin
@@ -121,6 +124,14 @@ class InProcessPlugin:
             components=_mapping(presentable(status.components)),
             metrics=finite(status.metrics),
         )
+
+    def jobs(self) -> Sequence[JobDeclaration]:
+        """Give the scheduled jobs that the plugin's class declares."""
+        return declared_jobs(type(self.plugin))
+
+    def call_job(self, job: JobDeclaration, variables: contextvars.Context) -> JobCall:
+        """Begin a run of a scheduled job."""
+        return call_job(self._name, job.name, getattr(self.plugin, job.method), variables)
 
     def metrics(self) -> Mapping[str, float]:
         """Give what `get_metrics` returns, as far as it is numbers by name."""

@@ -8,6 +8,7 @@ from nexus.config import ConfigChange
 from nexus.data import KeyValueStore
 from nexus.data.database import Database
 from nexus.events import EventBus
+from nexus.jobs.scheduler import JobScheduler
 from nexus.plugins.drain_budget import DrainBudget
 from nexus.plugins.exposure import Exposure
 from nexus.plugins.host import Host
@@ -39,6 +40,7 @@ class Platform:
         host: Loads the code.
         bus: Carries the events.
         services: Holds the live services.
+        jobs: Starts scheduled jobs.
         database: Keeps everything that must last.
         store: Keeps data and stored settings, in the database.
         exposure: Shows the routes.
@@ -54,6 +56,7 @@ class Platform:
     host: Host
     bus: EventBus
     services: ServiceRegistry
+    jobs: JobScheduler
     database: Database
     store: KeyValueStore
     exposure: Exposure

@@ -37,6 +37,8 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "invalid-key": 422,
     "not-json": 422,
     "value-too-large": 413,
+    "job-unknown": 404,
+    "job-running": 409,
     "invalid-document": 422,
     "invalid-document-id": 422,
     "document-too-large": 413,
