@@ -1,5 +1,8 @@
 """What the author of a plugin imports; and, in its modules, the stages of the pipeline."""
 
+from typing import TYPE_CHECKING
+
+from nexus._lazy import lazy_names
 from nexus.observability.health import HealthStatus
 from nexus.plugins.base import BasePlugin
 from nexus.plugins.state import PluginState, PluginStatus

@@ -236,12 +236,12 @@ class Generation:
         To be called after `withdraw`, or after the successor's `commit`.
         """
         limit = self._platform.drain.left()
-        cut, dropped = await asyncio.gather(
+        cut, dropped, cut_off = await asyncio.gather(
             self._platform.exposure.drain(self._mount, limit),
             self._platform.bus.drain(self.events.undrained, limit),
             self.jobs.drain(limit),
         )
-        if cut or dropped:
+        if cut or dropped or cut_off:
             logger.warning(
                 "The drain limit ended work in hand",
                 extra={"plugin": self.plugin, "requests": cut, "events": dropped, "jobs": cut_off},
