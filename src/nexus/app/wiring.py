@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _HEALTH_SECONDS = 1.0
 """How long a measurement on the health pages is good."""
 
+_LAG_PATIENCE = 1.0
+"""Seconds that a scrape of the metrics waits for a measurement of the lag."""
+
 
 def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
     """Give what every generation of a plugin is made with."""
@@ -22,10 +25,10 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
         host=parts.host,
         bus=parts.bus,
         services=parts.services,
+        jobs=parts.jobs,
         database=parts.database,
         store=parts.store,
         exposure=HttpExposure(
-        jobs=parts.jobs,
             app.app.dispatcher, metrics=app.app.metrics, current=current_owner, app=app.app
         ),
         limits=Limits(
@@ -48,7 +51,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
     from nexus.config.storage import backup_of
     from nexus.observability.cached import Cached
     from nexus.observability.metrics import FamilyCollector
-    from nexus.plugins import figures
+    from nexus.plugins import event_figures, figures
     from nexus.transfer import DataDesk
     from nexus.web.health import HealthContext, health_router
     from nexus.web.management import ManagementContext, management_router
@@ -78,12 +81,19 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         has_settled=lambda: app.is_settled,
         check_database=Cached(parts.database.check, _HEALTH_SECONDS),
         engine=parts.database.engine,
+        log=None if parts.bus.durable is None else parts.bus.durable.log,
     )
     app.app.include_router(health_router(health))
     sources = [
         figures.plugin_figures(app.manager),
-        figures.event_figures(parts.bus),
+        event_figures.event_figures(parts.bus),
+        event_figures.lag_figures(parts.lags),
         figures.loop_figures(parts.watchdog),
         figures.database_figures(parts.database),
     ]
-    app.app.include_router(metrics_router([FamilyCollector(sources)], app.app.metrics))
+    if parts.bus.durable is not None:
+        sources.append(event_figures.log_figures(parts.bus.durable.log))
+    metrics = metrics_router(
+        [FamilyCollector(sources)], app.app.metrics, lambda: parts.lags.look(_LAG_PATIENCE)
+    )
+    app.app.include_router(metrics)

@@ -8,10 +8,14 @@ from typing import Any, Final, Self
 import httpx
 
 from nexus.cli.errors import ApplicationRefused, ApplicationUnreachable, CannotWrite
+from nexus.cli.server_events import ServerEvent, server_events
 
 API: Final = "/api/v1"
 _TIMEOUT: Final = httpx.Timeout(10.0, read=300.0)
 """Seconds; an answer may take as long as a plugin's start, and the application limits that."""
+
+_LISTENING: Final = httpx.Timeout(10.0, read=60.0)
+"""Seconds; a stream on which nothing happens says so four times a minute."""
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that have come, and with all that will where that is known."""
@@ -59,9 +63,10 @@ class ManagementClient:
                 return False
             raise
 
-    def get(self, path: str) -> Any:
-        """Read something below `/api/v1`."""
-        return self._call("GET", API + path)
+    def get(self, path: str, **query: Any) -> Any:
+        """Read something below `/api/v1`; what is None is left out of the query."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._call("GET", f"{API}{path}?{httpx.QueryParams(given)}" if given else API + path)
 
     def post(self, path: str, document: Any = None) -> Any:
         """Have something done."""
@@ -117,6 +122,19 @@ class ManagementClient:
                 _checked(answer)
             for block in answer.iter_bytes():
                 write(block)
+
+    def listen(self, path: str, **query: Any) -> Iterator[ServerEvent]:
+        """Read server-sent events until the application ends them.
+
+        The first one is a remark, which says that nothing from now on is missed.
+        """
+        given = httpx.QueryParams({name: value for name, value in query.items() if value})
+        reaching = self._http.stream("GET", f"{API}{path}?{given}", timeout=_LISTENING)
+        with self._reaching(), reaching as answer:
+            if answer.is_error:
+                answer.read()
+                _checked(answer)
+            yield from server_events(answer.iter_lines())
 
     def _call(self, method: str, path: str, document: Any = None) -> Any:
         with self._reaching():

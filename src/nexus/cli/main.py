@@ -13,6 +13,7 @@ from nexus.cli.config import config_app
 from nexus.cli.data import data_app
 from nexus.cli.db import db_app
 from nexus.cli.doctor import doctor
+from nexus.cli.events import events_app
 from nexus.cli.exit_codes import EPILOG, ExitCode, exit_code_of
 from nexus.cli.health import health
 from nexus.cli.init import init
@@ -31,6 +32,7 @@ _ORDER: Final = (
     "run",
     "plugin",
     "config",
+    "events",
     "data",
     "db",
     "maintenance",
@@ -105,6 +107,7 @@ app.command()(init)
 app.command()(run)
 app.add_typer(plugin_app, name="plugin")
 app.add_typer(config_app, name="config")
+app.add_typer(events_app, name="events")
 app.add_typer(data_app, name="data")
 app.add_typer(db_app, name="db")
 app.add_typer(maintenance_app, name="maintenance")

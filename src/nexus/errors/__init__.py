@@ -57,6 +57,7 @@ from nexus.errors.events import (
     EventLogFull,
     EventNameInvalid,
     EventNotDeclared,
+    EventNotFound,
     EventPatternInvalid,
     EventTooLarge,
     NoResponder,
@@ -66,8 +67,8 @@ from nexus.errors.events import (
     SubscriptionClosed,
     SubscriptionUnknown,
 )
-from nexus.errors.models import (
 from nexus.errors.jobs import JobInvalid, JobRunning, JobUnknown
+from nexus.errors.models import (
     DatabaseAhead,
     MigrationFailed,
     MigrationsInvalid,
@@ -125,6 +126,7 @@ __all__ = [
     "EventLogFull",
     "EventNameInvalid",
     "EventNotDeclared",
+    "EventNotFound",
     "EventPatternInvalid",
     "EventTooLarge",
     "HookFailed",
@@ -140,11 +142,11 @@ __all__ = [
     "InvalidRouter",
     "InvalidSettings",
     "InvalidYaml",
-    "MigrationFailed",
-    "MigrationsInvalid",
     "JobInvalid",
     "JobRunning",
     "JobUnknown",
+    "MigrationFailed",
+    "MigrationsInvalid",
     "MigrationsMissing",
     "ModelsInvalid",
     "ModelsMissing",

@@ -192,6 +192,23 @@ class RequestFailed(NexusError):
         )
 
 
+class EventNotFound(NexusError):
+    """No event that is kept has this id."""
+
+    code = "event-not-found"
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - the field's name in the API
+        super().__init__(id=id)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"There is no event {self.data['id']!r}. The last ones of each process are kept"
+            " (events.recent_limit), and in the event log what durable subscriptions want"
+            " (events.retention). List them to see what is there."
+        )
+
+
 class DeadLetterNotFound(NexusError):
     """No dead letter has this id."""
 

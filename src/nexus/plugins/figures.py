@@ -1,24 +1,13 @@
-"""The figures of plugins, events, the event loop and the database, as metric families."""
+"""The figures of plugins, the event loop and the database, as metric families."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 from nexus.data.database import Database
-from nexus.events import EventBus
 from nexus.observability.metrics import Family, Sample
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.state import PluginState
 from nexus.plugins.watchdog import Watchdog
-
-_BY_SUBSCRIPTION: tuple[tuple[str, str, str, bool], ...] = (
-    ("depth", "nexus_events_waiting", "Events that wait in a mailbox.", False),
-    ("in_hand", "nexus_events_in_hand", "Events that are being handled.", False),
-    ("delivered", "nexus_events_handled", "Events handled.", True),
-    ("failed", "nexus_events_failed", "Attempts that failed.", True),
-    ("retried", "nexus_events_retried", "Attempts that were repetitions.", True),
-    ("timed_out", "nexus_events_timed_out", "Attempts that took too long.", True),
-    ("dead_lettered", "nexus_events_dead_lettered", "Events that were set aside.", True),
-)
 
 _OF_DATABASE: tuple[tuple[str, str, bool], ...] = (
     ("queued_writes", "Writes that wait.", False),
@@ -76,36 +65,6 @@ def plugin_figures(manager: PluginManager) -> Callable[[], Iterator[Family]]:
                 Sample(value=len(each.tasks), labels={"plugin": each.plugin}) for each in live
             ],
         )
-
-    return families
-
-
-def event_figures(bus: EventBus) -> Callable[[], Iterator[Family]]:
-    """Make a source of the bus's and its subscriptions' figures."""
-
-    def families() -> Iterator[Family]:
-        figures = bus.figures()
-        yield Family(
-            name="nexus_events_published",
-            help="Events published.",
-            counter=True,
-            samples=[Sample(value=figures.published)],
-        )
-        yield Family(
-            name="nexus_events_dead_letters",
-            help="Dead letters that are kept.",
-            samples=[Sample(value=figures.dead_letters)],
-        )
-        for attribute, name, help_, counter in _BY_SUBSCRIPTION:
-            # One pattern may have several handlers; their figures are one series.
-            sums: Counter[tuple[str, str]] = Counter()
-            for each in figures.subscriptions:
-                sums[each.owner, each.pattern] += getattr(each, attribute)
-            samples = [
-                Sample(value=value, labels={"plugin": owner, "subscription": pattern})
-                for (owner, pattern), value in sums.items()
-            ]
-            yield Family(name=name, help=help_, counter=counter, samples=samples)
 
     return families
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from nexus.errors import NexusError
+from nexus.events.log import EventLog, LogCondition
 from nexus.observability.cached import Cached
 from nexus.observability.health import HealthStatus
 from nexus.plugins.manager import PluginManager
@@ -35,6 +36,7 @@ class HealthContext:
         has_settled: Whether every enabled plugin has settled once since the start.
         check_database: Makes a round trip to the database and gives its seconds.
         engine: The kind of database.
+        log: The event log, None where there is none.
     """
 
     manager: PluginManager
@@ -42,6 +44,7 @@ class HealthContext:
     has_settled: Callable[[], bool]
     check_database: Callable[[], Awaitable[float]]
     engine: str
+    log: EventLog | None = None
 
 
 def health_router(context: HealthContext) -> APIRouter:
@@ -75,13 +78,16 @@ def health_router(context: HealthContext) -> APIRouter:
         trusted = scheme.lower() == "bearer" and context.tokens.accepts(token)
         database = await _database(context)
         plugins = _plugins(context.manager, await checks(), trusted=trusted)
+        events = _events(context.log, trusted=trusted)
         well = all(entry["healthy"] for entry in plugins.values())
+        well = well and events["status"] == "healthy"
         status = "healthy" if well else "degraded"
         if database["status"] != "healthy":
             status = "unhealthy"
         answer = {
             "status": status,
             "database": database,
+            "events": events,
             "plugins": plugins,
             "counts": Counter(str(each.status.state) for each in context.manager.controllers()),
         }
@@ -98,6 +104,31 @@ async def _database(context: HealthContext) -> dict[str, Any]:
     except NexusError as error:
         return {"engine": context.engine, "status": "unhealthy", "error": error.code}
     return {"engine": context.engine, "status": "healthy", "seconds": round(seconds, 6)}
+
+
+def _events(log: EventLog | None, *, trusted: bool) -> dict[str, Any]:
+    """Tell how the event log does, without asking its database."""
+    if log is None:
+        return {"status": "healthy"}
+    condition = log.condition
+    message = _advice(condition)
+    answer: dict[str, Any] = {"status": "degraded" if message else "healthy"}
+    if trusted:
+        answer |= {"message": message, "size": condition.size, "limit": condition.limit}
+    return answer
+
+
+def _advice(condition: LogCondition) -> str:
+    """Say what is wrong with the event log and what to do; nothing when it is well."""
+    if condition.trouble:
+        return f"The event log cannot be worked with; it is tried again. {condition.trouble}"
+    if not condition.is_nearly_full:
+        return ""
+    state = "is full: publishing fails" if condition.is_full else "is nearly full"
+    return (
+        f"The event log {state}. It takes {condition.size} of {condition.limit} bytes. See who is"
+        " behind with 'nexus events lag'; let it catch up, disable it, or raise events.log_limit."
+    )
 
 
 async def _check_plugins(manager: PluginManager) -> Checks:

@@ -1,6 +1,6 @@
 """`/metrics`, for Prometheus."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,12 +10,17 @@ from nexus.observability.metrics import render
 from nexus.web.http_metrics import HttpMetrics
 
 
-def metrics_router(collectors: Iterable[Any], http: HttpMetrics) -> APIRouter:
+def metrics_router(
+    collectors: Iterable[Any],
+    http: HttpMetrics,
+    look: Callable[[], Awaitable[None]] | None = None,
+) -> APIRouter:
     """Give `/metrics` with the figures of these collectors, of HTTP and of the process.
 
     Args:
         collectors: Custom collectors of the Prometheus client library.
         http: The counts of HTTP requests.
+        look: Called before the collectors are asked, to measure what takes waiting.
     """
     router = APIRouter(tags=["health"])
     registry: Any = None
@@ -35,6 +40,8 @@ def metrics_router(collectors: Iterable[Any], http: HttpMetrics) -> APIRouter:
     async def metrics() -> Response:
         nonlocal registry
         registry = registry or make_registry()
+        if look is not None:
+            await look()
         body, content_type = render(registry)
         return Response(body, media_type=content_type, headers={"Cache-Control": "no-store"})
 

@@ -1,6 +1,7 @@
 """The durable log: what an engine promises, and how its events reach handlers."""
 
 from nexus.events.log.buried import Buried, BuriedState
+from nexus.events.log.condition import LogCondition
 from nexus.events.log.delivery import DurableDelivery
 from nexus.events.log.event_log import EventLog, EventStream
 from nexus.events.log.key import SubscriptionKey
@@ -14,6 +15,7 @@ __all__ = [
     "EventLog",
     "EventStream",
     "Lag",
+    "LogCondition",
     "LogSettings",
     "SubscriptionKey",
 ]

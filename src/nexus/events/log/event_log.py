@@ -5,9 +5,9 @@ from typing import Protocol, TypeAlias
 
 from nexus.events.event import Event
 from nexus.events.log.buried import Buried
+from nexus.events.log.condition import LogCondition
 from nexus.events.log.key import SubscriptionKey
 from nexus.events.log.lag import Lag
-
 
 Sink: TypeAlias = Callable[[list[Event]], bool]
 """Takes events, all or none; it does not change the list, which others share."""
@@ -27,7 +27,7 @@ class EventStream(Protocol):
         ...
 
     def set_sink(self, sink: Sink | None) -> None:
-        """Have events that arrive while `fetch` waits given to a function instead, if it takes them.
+        """Have what arrives while `fetch` waits given to a function instead, if it takes it.
 
         It is called with several events in order, and says whether it took all of them or none.
         """
@@ -152,9 +152,13 @@ class EventLog(Protocol):
         ...
 
     async def letters(
-        self, *, plugin: str | None = None, limit: int | None = None
+        self, *, plugin: str | None = None, pattern: str | None = None, limit: int | None = None
     ) -> Sequence[Buried]:
-        """Give dead letters, newest first."""
+        """Give dead letters, newest first; those of a plugin, a declared pattern, or all."""
+        ...
+
+    async def letter_ids(self, key: SubscriptionKey) -> Sequence[str]:
+        """Give the ids of all dead letters of a subscription, oldest first."""
         ...
 
     async def letter(self, letter_id: str) -> Buried | None:
@@ -167,6 +171,11 @@ class EventLog(Protocol):
 
     async def drop(self, letter_ids: Iterable[str]) -> int:
         """Remove dead letters; give how many of them there were."""
+        ...
+
+    @property
+    def condition(self) -> LogCondition:
+        """Whether it can be worked with, as far as that is known without asking it."""
         ...
 
     def figures(self) -> Mapping[str, float]:

@@ -1,61 +1,85 @@
 """Events in the management API."""
 
-from dataclasses import asdict
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.responses import JSONResponse
 
+from nexus.errors import EventNotFound
+from nexus.events.event import Event
+from nexus.web.management.causation import causation_tree
 from nexus.web.management.context import ManagementContext
+from nexus.web.management.dead_letter_routes import dead_letter_router
+from nexus.web.management.event_log_routes import event_log_router
+from nexus.web.management.event_stream import event_stream_router
+from nexus.web.management.event_views import EventList, NewEvent, event_view, log_of
+from nexus.web.management.masked import masked_response
 
-
-class NewEvent(BaseModel):
-    """An event to publish."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(examples=["user.created"])
-    data: dict[str, Any] = Field(default_factory=dict, examples=[{"user_id": "123"}])
-
-
-class EventList(BaseModel):
-    """Events, the newest first."""
-
-    items: list[dict[str, Any]]
+_RELATED = 1000
+"""At most so many events of one piece of work are shown."""
 
 
 def event_router(context: ManagementContext) -> APIRouter:
     """Give the routes under `/events`."""
     router = APIRouter(prefix="/events", tags=["management: events"])
     bus = context.bus
+    masked: Callable[[Any], JSONResponse] = masked_response(context.mask)
 
     @router.get("", summary="Show recent events")
     async def recent(
         name: Annotated[str, Query(description="A name or a pattern such as user.*")] = "**",
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> EventList:
-        return EventList(items=[each.dict() for each in bus.recent.list(pattern=name, limit=limit)])
+        found = bus.recent.list(pattern=name, limit=limit)
+        return EventList(items=[event_view(each) for each in found])
 
     @router.post("", status_code=202, summary="Publish an event")
     async def publish(event: NewEvent) -> dict[str, Any]:
         if event.name.startswith(("plugin.", "system.")):
             raise HTTPException(422, f"{event.name!r} is a name that only the platform publishes.")
-        return (await bus.publish(event.name, event.data, source="nexus")).dict()
+        published = await bus.publish(
+            event.name, event.data, source="nexus", ordering_key=event.ordering_key
+        )
+        return event_view(published)
 
-    @router.get("/subscriptions", summary="Show every subscription with its figures")
-    async def subscriptions() -> EventList:
-        return EventList(items=[asdict(each) for each in bus.figures().subscriptions])
+    # Before the routes of one event, whose ids they would be taken for.
+    router.include_router(event_stream_router(context))
+    router.include_router(event_log_router(context))
+    router.include_router(dead_letter_router(context))
 
-    @router.get("/dead", summary="Show the events that no handler could take")
-    async def dead() -> EventList:
-        return EventList(items=[letter.dict() for letter in bus.dead_letters.list()])
+    @router.get(
+        "/{event_id}",
+        summary="Show one event",
+        description="One of the recent ones, or of the event log.",
+    )
+    async def show(event_id: str) -> dict[str, Any]:
+        return event_view(await _find(event_id))
 
-    @router.post("/dead/{letter_id}/replay", status_code=202, summary="Have it handled again")
-    async def replay(letter_id: str) -> dict[str, Any]:
-        return (await bus.replay(letter_id)).dict()
+    @router.get(
+        "/{event_id}/trace",
+        summary="Show what an event belongs to, and what came of what",
+        description="All events with its correlation id, of the recent ones and of the event log:"
+        " each as `event`, with what it `caused`.",
+    )
+    async def trace(event_id: str) -> JSONResponse:
+        correlation_id = (await _find(event_id)).correlation_id
+        logged = await log_of(bus).related(correlation_id, _RELATED)
+        # By id: one may be here and there.
+        related = {each.id: each for each in (*bus.recent.related(correlation_id), *logged)}
+        return masked(
+            {
+                "correlation_id": correlation_id,
+                "events": len(related),
+                "is_complete": len(logged) < _RELATED,
+                "items": causation_tree(related.values()),
+            }
+        )
 
-    @router.delete("/dead/{letter_id}", status_code=204, summary="Drop it for good")
-    async def drop(letter_id: str) -> None:
-        bus.dead_letters.drop(letter_id)
+    async def _find(event_id: str) -> Event:
+        event = bus.recent.find(event_id) or await log_of(bus).find(event_id)
+        if event is None:
+            raise EventNotFound(id=event_id)
+        return event
 
     return router

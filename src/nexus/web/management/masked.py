@@ -40,19 +40,18 @@ def masked_response(mask: Callable[[str], str]) -> type[JSONResponse]:
 
         @override
         def render(self, content: Any) -> bytes:
-            return super().render(_with_masked_parts(content, mask))
+            return super().render(with_masked_parts(content, mask))
 
     return MaskedResponse
 
 
-def _with_masked_parts(content: Any, mask: Callable[[str], str]) -> Any:
+def with_masked_parts(content: Any, mask: Callable[[str], str]) -> Any:
+    """Copy an answer into JSON data, with secrets taken out of what plugins put into it."""
     if isinstance(content, Mapping):
         return {
-            name: presentable(part, mask)
-            if name in _PLUGIN_MADE
-            else _with_masked_parts(part, mask)
+            name: presentable(part, mask) if name in _PLUGIN_MADE else with_masked_parts(part, mask)
             for name, part in content.items()
         }
     if isinstance(content, list):
-        return [_with_masked_parts(part, mask) for part in content]
+        return [with_masked_parts(part, mask) for part in content]
     return presentable(content)

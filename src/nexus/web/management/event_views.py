@@ -1,0 +1,48 @@
+"""How events look in the management API."""
+
+from typing import Any
+
+from fastapi import HTTPException
+from pydantic import BaseModel, ConfigDict, Field
+
+from nexus.events import EventBus
+from nexus.events.event import Event
+from nexus.events.log import EventLog
+
+
+class NewEvent(BaseModel):
+    """An event to publish."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(examples=["user.created"])
+    data: dict[str, Any] = Field(default_factory=dict, examples=[{"user_id": "123"}])
+    ordering_key: str | None = Field(
+        None, description="Events of one key are handled one after another."
+    )
+
+
+class EventList(BaseModel):
+    """Events, the newest first."""
+
+    items: list[dict[str, Any]]
+
+
+def event_view(event: Event) -> dict[str, Any]:
+    """Show an event; `position` is its place in the event log, None where it is not in it."""
+    return {
+        **event.dict(),
+        "ordering_key": event.ordering_key,
+        "position": getattr(event, "position", None),
+    }
+
+
+def log_of(bus: EventBus) -> EventLog:
+    """Give the event log of a bus.
+
+    Raises:
+        HTTPException: It has none.
+    """
+    if bus.durable is None:
+        raise HTTPException(404, "This application has no event log.")
+    return bus.durable.log
