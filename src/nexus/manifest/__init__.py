@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from nexus.manifest.config_field import ConfigField
     from nexus.manifest.dependency import Dependency
     from nexus.manifest.endpoint import ApiEndpoint
-    from nexus.manifest.model import EventDeclarations, Manifest
+    from nexus.manifest.event_contract import PublishedEvent, SubscribedEvents
+    from nexus.manifest.event_declarations import EventDeclarations
+    from nexus.manifest.model import Manifest
     from nexus.manifest.names import refuse_plugin_name
     from nexus.manifest.permissions import KNOWN_PERMISSIONS
     from nexus.manifest.problems import Problem
@@ -27,7 +29,9 @@ __all__ = [
     "EventDeclarations",
     "Manifest",
     "Problem",
+    "PublishedEvent",
     "ReadResult",
+    "SubscribedEvents",
     "json_schema",
     "parse_manifest",
     "read_manifest",
@@ -40,11 +44,13 @@ _HOMES = {
     "ApiEndpoint": "nexus.manifest.endpoint",
     "ConfigField": "nexus.manifest.config_field",
     "Dependency": "nexus.manifest.dependency",
-    "EventDeclarations": "nexus.manifest.model",
+    "EventDeclarations": "nexus.manifest.event_declarations",
     "KNOWN_PERMISSIONS": "nexus.manifest.permissions",
     "Manifest": "nexus.manifest.model",
     "Problem": "nexus.manifest.problems",
+    "PublishedEvent": "nexus.manifest.event_contract",
     "ReadResult": "nexus.manifest.reader",
+    "SubscribedEvents": "nexus.manifest.event_contract",
     "json_schema": "nexus.manifest.schema",
     "parse_manifest": "nexus.manifest.reader",
     "read_manifest": "nexus.manifest.reader",

@@ -12,43 +12,15 @@ from nexus.manifest.coherence import check_setting
 from nexus.manifest.config_field import ConfigField
 from nexus.manifest.dependency import Dependencies, Dependency
 from nexus.manifest.endpoint import ApiEndpoint
-from nexus.manifest.names import EVENT_NAME, EVENT_PATTERN, PLUGIN_NAME, SETTING_NAME
+from nexus.manifest.event_contract import PublishedEvent, SubscribedEvents
+from nexus.manifest.event_declarations import EVENTS, EventDeclarations
+from nexus.manifest.names import PLUGIN_NAME, SETTING_NAME
 from nexus.manifest.permissions import PERMISSION
 from nexus.manifest.record import Record, key
 from nexus.manifest.shapes import ListOf, TableOf, Text, prose
 from nexus.manifest.versions import VERSION, VERSION_RANGE, satisfies_release
 
 _LINE: Final = Text(expected="a text of one line")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventDeclarations:
-    """The events that a plugin has to do with.
-
-    Attributes:
-        publishes: Names of events that it publishes beside those under its own name.
-        subscribes: Patterns of the events that it listens to.
-    """
-
-    publishes: tuple[str, ...] = field(
-        default=(),
-        metadata=key(
-            ListOf(entry=EVENT_NAME, expected="an array of event names", unique=True),
-            "Published events",
-            "Names of events that the plugin publishes beside those that start with its own name.",
-            ["my_plugin.action_completed"],
-        ),
-    )
-    subscribes: tuple[str, ...] = field(
-        default=(),
-        metadata=key(
-            ListOf(entry=EVENT_PATTERN, expected="an array of event patterns", unique=True),
-            "Subscribed events",
-            "Patterns of the events that the plugin listens to: * stands for one segment, a final"
-            " ** for the rest.",
-            ["user.created", "order.*"],
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +169,7 @@ class Manifest:
     events: EventDeclarations = field(
         default=EventDeclarations(),
         metadata=key(
-            Record(model=EventDeclarations, expected="an object with publishes and subscribes"),
+            EVENTS,
             "Events",
             "The events that the plugin publishes and listens to.",
             {"publishes": ["my_plugin.action_completed"], "subscribes": ["user.created"]},
@@ -240,8 +212,18 @@ def _default(each: Field[Any]) -> Any:
 def _data(value: Any) -> Any:
     if isinstance(value, Dependency):
         return value.text
+    if isinstance(value, EventDeclarations):
+        return _event_data(value)
     if isinstance(value, tuple):
         return [_data(entry) for entry in value]
     if isinstance(value, dict):
         return {name: _data(entry) for name, entry in value.items()}
     return _record_data(value) if is_dataclass(value) else value
+
+
+def _event_data(events: EventDeclarations) -> dict[str, Any]:
+    said: dict[str, tuple[PublishedEvent | SubscribedEvents | str, ...]] = {
+        "publishes": tuple(events.contracts.get(name, name) for name in events.publishes),
+        "subscribes": tuple(events.subscriptions.get(each, each) for each in events.subscribes),
+    }
+    return {name: _data(entries) for name, entries in said.items() if entries}

@@ -37,9 +37,11 @@ class Record:
     """An object with known keys, read into the dataclass whose fields are those keys.
 
     Attributes:
-        model: The dataclass; each field carries its `Key`, and one without default is required.
+        model: The dataclass; a field that is a key carries its `Key`, and one without default is
+            required. Other fields are made by the rule.
         expected: What the object should be, in words.
-        rule: Judges keys against one another. It gets what was read, holes included, and the path.
+        rule: Judges keys against one another. It gets what was read, holes included, and the path;
+            what it changes there goes into the model.
         ignored: Keys that are allowed and mean nothing to the platform.
         secret: Whether a value that is no object is left out of the report.
     """
@@ -53,7 +55,9 @@ class Record:
     @cached_property
     def keys(self) -> dict[str, Key]:
         """The keys, by name."""
-        return {each.name: each.metadata["key"] for each in fields(self.model)}
+        return {
+            each.name: each.metadata["key"] for each in fields(self.model) if "key" in each.metadata
+        }
 
     @cached_property
     def required(self) -> tuple[str, ...]:

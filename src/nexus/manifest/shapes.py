@@ -173,6 +173,38 @@ class Flag:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Number:
+    """A number; a boolean is none.
+
+    Attributes:
+        expected: What the number should be, in words.
+        form: Its JSON Schema: `type` (`integer` or `number`), `minimum`, `exclusiveMinimum`.
+    """
+
+    expected: str
+    form: Mapping[str, Any]
+
+    def accepts(self, value: Any) -> bool:
+        """Say whether a value is such a number."""
+        kinds = (int,) if self.form["type"] == "integer" else (int, float)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            return False
+        least, above = self.form.get("minimum"), self.form.get("exclusiveMinimum")
+        return (least is None or value >= least) and (above is None or value > above)
+
+    def read(self, value: Any, path: JsonPath, report: Report) -> Any:
+        """Give the number, or report what is wrong and give `INVALID`."""
+        if self.accepts(value):
+            return value
+        report.mismatch(path, value, self.expected)
+        return INVALID
+
+    def schema(self) -> dict[str, Any]:
+        """Give the JSON Schema of the number."""
+        return dict(self.form)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Json:
     """Any JSON value here; the rules of the object it stands in judge it."""
 

@@ -2,20 +2,16 @@
 
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
 
-from nexus.manifest import (
-    KNOWN_PERMISSIONS,
-    ApiEndpoint,
-    ConfigField,
-    EventDeclarations,
-    Manifest,
-    parse_manifest,
-)
+from nexus.manifest import KNOWN_PERMISSIONS, ApiEndpoint, ConfigField, parse_manifest
 from nexus.manifest.config_field import TYPES
 from nexus.manifest.endpoint import METHODS
+from nexus.manifest.event_contract import PUBLISHED, SUBSCRIBED
+from nexus.manifest.event_declarations import EVENTS
+from nexus.manifest.model import MANIFEST
 from nexus.manifest.names import RESERVED
+from nexus.manifest.record import Record
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = (ROOT / "docs" / "reference" / "manifest.md").read_text(encoding="utf-8")
@@ -25,9 +21,10 @@ PAGE = ROOT / "tests" / "seed" / "my_awesome_plugin" / "manifest.json"
 def test_every_key_has_a_row_in_a_table():
     rows = [line.split("|")[1] for line in REFERENCE.splitlines() if line.startswith("| `")]
     told = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
-    models = (Manifest, ConfigField, ApiEndpoint, EventDeclarations)
+    below = [Record(model=model, expected="") for model in (ConfigField, ApiEndpoint)]
+    records = [MANIFEST, EVENTS, PUBLISHED.record, SUBSCRIBED.record, *below]
 
-    assert {each.name for model in models for each in fields(model)} <= told
+    assert {key for record in records for key in record.keys} <= told
     assert set(KNOWN_PERMISSIONS) <= told
 
 
@@ -47,8 +44,22 @@ def test_the_first_example_is_the_pages_manifest_and_valid():
     assert parse_manifest(example.encode(), "my_awesome_plugin").problems == ()
 
 
-def test_the_other_examples_are_dependencies():
-    for example in re.findall(r"```json\n(.*?)```", REFERENCE, re.DOTALL)[1:]:
+def test_the_examples_of_events_are_valid():
+    section = REFERENCE.split("\n## Events\n")[1].split("\n## ")[0]
+    [example] = re.findall(r"```json\n(.*?)```", section, re.DOTALL)
+    document = {"name": "shop", "version": "1", "events": json.loads(example)}
+    result = parse_manifest(json.dumps(document).encode(), "shop")
+    assert result.problems == ()
+    assert result.manifest is not None
+    assert result.manifest.events.contracts
+    assert result.manifest.events.subscriptions
+
+
+def test_the_examples_of_dependencies_are_valid():
+    section = REFERENCE.split("\n### Dependencies\n")[1].split("\n### ")[0]
+    examples = re.findall(r"```json\n(.*?)```", section, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
         document = {"name": "shop", "version": "1", "dependencies": json.loads(example)}
         result = parse_manifest(json.dumps(document).encode(), "shop")
         assert result.manifest is not None

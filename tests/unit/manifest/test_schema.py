@@ -33,9 +33,11 @@ def test_every_key_has_a_title_and_a_description():
         for properties in schema.get("properties", {}).values():
             assert properties["title"]
             assert properties["description"]
+            items = properties.get("items", {})
             for below in (
                 properties,
-                properties.get("items"),
+                items,
+                *items.get("anyOf", ()),
                 properties.get("additionalProperties"),
             ):
                 pending.extend([below] if isinstance(below, dict) else [])
@@ -63,6 +65,9 @@ def test_every_example_is_valid_for_the_schema_and_for_the_reader():
         {"configuration": {"a": {"type": "array", "default": [1], "max": 3}}},
         {"api_endpoints": [{"method": "DELETE", "path": "/x/{id}", "auth": "permission:a.b"}]},
         {"events": {"subscribes": ["a.*", "**"]}},
+        {"events": {"publishes": ["a", {"name": "b", "version": 1, "schema": {"required": []}}]}},
+        {"events": {"subscribes": [{"pattern": "a.*", "version": 2, "timeout": 0.5}]}},
+        {"events": {"subscribes": [{"pattern": "a", "version": ">=2", "priority": -1}]}},
     ],
 )
 def test_what_the_reader_takes_without_a_word_the_schema_takes(keys: dict[str, Any]):
@@ -101,6 +106,13 @@ def test_what_the_reader_takes_without_a_word_the_schema_takes(keys: dict[str, A
         {"api_endpoints": [{"method": "GET", "path": "/", "auth": "root"}]},
         {"events": {"publishes": ["a.*"]}},
         {"events": {"subscribes": ["a.**.b"]}},
+        {"events": {"publishes": [{"version": 1}]}},
+        {"events": {"publishes": [{"name": "a", "version": 0}]}},
+        {"events": {"publishes": [{"name": "a", "schema": "b"}]}},
+        {"events": {"publishes": [{"name": "a", "versoin": 1}]}},
+        {"events": {"subscribes": [{"pattern": "a", "timeout": 0}]}},
+        {"events": {"subscribes": [{"pattern": "a", "concurrency": 0}]}},
+        {"events": {"subscribes": [{"pattern": "a"}, {"pattern": "a"}]}},
     ],
 )
 def test_what_the_reader_complains_about_the_schema_flags(keys: dict[str, Any]):
