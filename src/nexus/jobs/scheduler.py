@@ -238,25 +238,24 @@ class JobScheduler:
         return self._random() * jitter
 
     async def _take(self, job: LiveJob, record: JobRecord, now: float) -> None:
-        crashes = record.crashes
+        schedule, crashes = job.declaration.schedule, record.crashes
+        next_run = schedule.next_after(now) + self._delay(schedule.jitter)
         if record.worker is not None:
             crashes += 1
             logger.warning(
                 "A job was interrupted by the end of its worker",
                 extra={"plugin": record.plugin, "job": record.name, "run": record.run},
             )
-            is_made_up_for = crashes < self._settings.max_crashes or record.wanted is not None
-            if not is_made_up_for and record.next_run > now:
-                await self._set_aside(record, crashes)
+            if crashes >= self._settings.max_crashes and record.wanted is None:
+                await self._set_aside(record, crashes, max(record.next_run, next_run))
                 return
-        schedule = job.declaration.schedule
         run = render_id(time.time_ns(), next_serial())
         claimed = time.monotonic()
         has_it = await self.store.claim(
             record,
             run=run,
             started=now,
-            next_run=schedule.next_after(now) + self._delay(schedule.jitter),
+            next_run=next_run,
             crashes=crashes,
         )
         if not has_it:
@@ -280,10 +279,10 @@ class JobScheduler:
         started.begin()
         started.task.add_done_callback(lambda _: self._ended(started))
 
-    async def _set_aside(self, record: JobRecord, crashes: int) -> None:
+    async def _set_aside(self, record: JobRecord, crashes: int, next_run: float) -> None:
         self._wake.set()
         error = f"{crashes} workers in a row ended during its run; it waits for its next time."
-        if await self.store.set_aside(record, crashes=crashes, error=error):
+        if await self.store.set_aside(record, crashes=crashes, next_run=next_run, error=error):
             logger.error(
                 "A job is not made up for, since workers keep ending during its run",
                 extra={"plugin": record.plugin, "job": record.name, "crashes": crashes},

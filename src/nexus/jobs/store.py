@@ -204,15 +204,17 @@ class JobStore:
             )
         )
 
-    async def set_aside(self, record: JobRecord, *, crashes: int, error: str) -> bool:
+    async def set_aside(
+        self, record: JobRecord, *, crashes: int, next_run: float, error: str
+    ) -> bool:
         """Take a job from a worker that is gone, without another run before the next time."""
         free = "1 = 1" if self.alone or record.worker == self.worker else _FREE
         return bool(
             await self._execute(
                 "UPDATE nexus_jobs SET worker = NULL, lease_until = 0, ended = {now}, outcome = ?,"  # noqa: S608
-                " error = ?, crashes = ?, interruptions = interruptions + 1, epoch = epoch + 1,"
-                f" wanted = NULL WHERE plugin = ? AND name = ? AND epoch = ? AND {free}",
-                (Outcome.INTERRUPTED.value, error, crashes, *record.key, record.epoch),
+                " error = ?, crashes = ?, next_run = ?, interruptions = interruptions + 1,"
+                f" epoch = epoch + 1, wanted = NULL WHERE plugin = ? AND name = ? AND epoch = ? AND {free}",
+                (Outcome.INTERRUPTED.value, error, crashes, next_run, *record.key, record.epoch),
             )
         )
 
