@@ -14,6 +14,7 @@ from nexus.data.engines.mariadb.errors import (
     DEADLOCK,
     TROUBLES,
     is_refusal,
+    not_let_in,
     number,
     translated,
     unusable,
@@ -26,6 +27,7 @@ from nexus.data.engines.server.database import ServerDatabase
 from nexus.data.engines.server.pool import ConnectionPool
 from nexus.data.engines.server.tls import client_context
 from nexus.data.url import DatabaseUrl
+from nexus.errors import DatabaseUnavailable
 
 _MODES: Final = (
     "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
@@ -75,7 +77,7 @@ class MariadbDatabase(ServerDatabase[MariadbConnection]):
                 raw.abort()
                 raise
         except TROUBLES as error:
-            raise self._translated(error) from error
+            raise not_let_in(error, self.url, statement_limit=self.limits.statement) from error
 
     async def _reach(self) -> RawConnection:
         url = self.url
@@ -123,6 +125,8 @@ class MariadbDatabase(ServerDatabase[MariadbConnection]):
             raw = await self._reach()
         except TROUBLES as error:
             return is_refusal(error)
+        except DatabaseUnavailable:
+            return True  # nobody can be asked: a file for it has gone
         raw.abort()
         return True
 
