@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,26 @@ async def test_a_file_of_authorities_that_goes_away_does_not_cut_off_what_runs(
         authority.unlink()
 
         assert (await running)[0] == 1
+
+
+async def test_a_long_stream_takes_little_memory_over_an_encrypted_connection(
+    server: Any,
+) -> None:
+    query = {
+        "postgresql": "SELECT x, REPEAT('x', 500) FROM generate_series(1, 100000) AS n(x)",
+        "mariadb": "SELECT seq, REPEAT('x', 500) FROM seq_1_to_100000",
+    }[server.engine]
+    async with server.make(server.url(tls="require"), LIMITS) as database:
+        tracemalloc.start()
+        try:
+            number = 0
+            async for _ in database.stream(query):
+                number += 1
+                if number % 10_000 == 0:
+                    await asyncio.sleep(0.01)  # time for the server to send ahead
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert number == 100_000
+    assert peak < 5_000_000  # of fifty million bytes

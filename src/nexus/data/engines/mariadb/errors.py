@@ -26,6 +26,7 @@ TROUBLES: Final = (MySQLError, OSError, TimeoutError)
 
 DEADLOCK: Final = 1213
 REPREPARE: Final = 1615
+OVERDUE: Final = 1969
 
 _WAIT: Final = "Nothing here needs a restart."
 _FIRST_OF_SERVER: Final = 1000
@@ -33,7 +34,7 @@ _FIRST_OF_CLIENT: Final = 2000
 _LAST_OF_CLIENT: Final = 3000
 _UNREACHABLE: Final = 2003
 _NO_TLS: Final = 2026
-_STATEMENT_LIMITS: Final = frozenset({1969, 3024})
+_STATEMENT_LIMITS: Final = frozenset({OVERDUE, 3024})
 _DUPLICATES: Final = frozenset({1062, 1586, 1859})
 _READ_ONLY: Final = 1792
 _ENDED: Final = frozenset({1053, 1080, 1152, 1184, 1927})
