@@ -15,6 +15,7 @@ from nexus.plugins.context import PluginContext
 from nexus.plugins.current import current_owner
 from nexus.plugins.data_access import DataAccess
 from nexus.plugins.event_contributions import EventContributions
+from nexus.plugins.finishing import Finishing
 from nexus.plugins.host import Blueprint, HostedPlugin
 from nexus.plugins.identity import Identity
 from nexus.plugins.platform import Platform
@@ -81,6 +82,7 @@ class Generation:
         )
         permissions = PermissionSet(self.plugin, manifest.permissions)
         self._stored = StoredParts(platform, blueprint)
+        self._finishing = Finishing(self.plugin, self._stored.finish)
         self._database = PluginDatabase(
             self.plugin,
             platform.database,
@@ -196,13 +198,7 @@ class Generation:
 
     async def finish_data(self) -> None:
         """Complete what `prepare` has begun in the database, once no other generation writes."""
-        try:
-            await self._stored.finish()
-        except NexusError as error:
-            logger.warning(
-                "Indexes of collections are completed at the next start",
-                extra={"plugin": self.plugin, "reason": str(error)},
-            )
+        await self._finishing.begin()
 
     def withdraw(self) -> None:
         """Take everything of this generation away, in one step and without a successor."""
@@ -236,6 +232,7 @@ class Generation:
 
     async def _end(self) -> None:
         limits = self._platform.limits
+        await self._finishing.close()
         if self._hosted is not None and self._has_begun:
             try:
                 await self._hosted.shutdown(limits.shutdown)
@@ -260,6 +257,10 @@ class Generation:
             return HealthStatus(healthy=False, message="This generation has ended.")
         found = await self._hosted.health(self._platform.limits.health)
         mask = self._platform.mask
+        if problem := self._finishing.problem:
+            found.healthy = False
+            found.message = f"{found.message} Its indexes are not complete. {problem}".strip()
+            found.components["indexes"] = {"status": "unhealthy", "message": problem}
         found.message = mask(found.message)
         found.components = presentable(found.components, mask)
         return found
