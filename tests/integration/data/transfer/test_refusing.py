@@ -266,3 +266,31 @@ async def test_what_a_file_cannot_hold_is_told_with_its_place(side: Any, tmp_pat
     await side.database.execute("INSERT INTO tasks__odd VALUES (1, '[1,2]')")
     with pytest.raises(NotExportable, match=r"column p of the table tasks__odd \(.*\) holds"):
         await side.export(tmp_path / "tasks.jsonl")
+
+
+async def test_what_is_too_large_for_a_line_is_told_with_its_place(
+    side: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nexus.transfer.lines.LONGEST_LINE", 4096)
+    places: list[str] = []
+
+    async def refused() -> None:
+        with pytest.raises(NotExportable, match=r"a line of .* bytes") as caught:
+            await side.export(tmp_path / "tasks.jsonl")
+        places.append(caught.value.data["place"])
+
+    await side.prepare()
+    await side.add(side.module.Every(id=1, raw=bytes(4096)))
+    await refused()
+    await side.collections["items"].insert({"text": "x" * 4096})
+    await refused()
+    await side.store.set("data:tasks", "long", "x" * 4096)
+    await refused()
+    await side.settings(size="x" * 4096)
+    await refused()
+    assert places == [
+        "A row of the table tasks__every",
+        "A document of the collection 'items'",
+        "The value of the key 'long'",
+        "The setting 'size'",
+    ]
