@@ -107,6 +107,12 @@ def unknown_form(lines: list[Any]) -> None:
     lines[line_with(lines, "table", "every") + 2]["row"][1] = {"money": 1}
 
 
+def decimal_that_no_database_keeps(lines: list[Any]) -> None:
+    row = lines[line_with(lines, "table", "every") + 1]["row"]
+    at = next(n for n, value in enumerate(row) if isinstance(value, dict) and "decimal" in value)
+    row[at] = {"decimal": "0.12345678901234567890"}
+
+
 def same_key(lines: list[Any]) -> None:
     at = line_with(lines, "table", "every")
     lines[at + 3]["row"][0] = lines[at + 1]["row"][0]
@@ -149,6 +155,11 @@ def other_revision(lines: list[Any]) -> None:
         (unknown_column, "tasks__every has no column 'texts' here"),
         (wrong_type, "takes an integer, and the file has str"),
         (unknown_form, "unknown type 'money'"),
+        (
+            decimal_that_no_database_keeps,
+            r"price of the table tasks__every has the decimal number 0\.1234567890123456789"
+            ".*round such numbers.*and export again",
+        ),
         (same_key, "tasks__every refuses the row"),
         (text_that_no_database_takes, "tasks__every refuses the row"),
         (same_sku, "refuses a document: .*sku"),
@@ -164,7 +175,7 @@ async def test_what_does_not_fit_changes_nothing(
 ) -> None:
     path, before = await filled(side, tmp_path)
     rewrite(path, change)
-    with pytest.raises(DataFileRefused, match=f"(?s){told}.*Nothing was imported"):
+    with pytest.raises(DataFileRefused, match=f"(?is){told}.*Nothing was imported"):
         await side.take(path, replace=True)
     assert await side.everything() == before
 
