@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,7 +17,7 @@ from nexus._version import __version__
 from nexus.app.parts import Parts
 from nexus.app.wiring import add_routes, make_platform
 from nexus.data import sole_use
-from nexus.errors import DatabaseUnavailable, StartupAborted
+from nexus.errors import DatabaseUnavailable, NexusError, StartupAborted
 from nexus.plugins.current import log_fields
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.patient_collector import patient_collector
@@ -55,6 +58,8 @@ class NexusApp:
         parts: What it is made of, all in one.
         first_token: The management token that this start has made, None when there was one.
         show_first_token: Tells the operator the token, once; writes it to stderr unless replaced.
+        give_up: Is told the error after which an application that a server runs cannot go on;
+            sends SIGTERM to the process unless replaced.
     """
 
     def __init__(
@@ -67,10 +72,13 @@ class NexusApp:
         self.settings = settings
         self.first_token: str | None = None
         self.show_first_token: Callable[[str], None] = _write_first_token
+        self.give_up: Callable[[BaseException], None] = _end_process
         self._configure_logging = configure_logging
         self._settled = asyncio.Event()
         self._stack: AsyncExitStack | None = None
         self._waiting: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        self._is_served = False
         parts = self.parts = Parts.of(settings, environ)
         self.app = NexusFastAPI(
             title=settings.name,
@@ -105,9 +113,12 @@ class NexusApp:
     async def startup(self) -> None:
         """Open everything and set the plugins on their way; does not wait for them.
 
+        A server that is away is waited for in the background, unless `startup.on_failure` is
+        `abort`. If that ends in an error after all, `ready()` raises it, and a server that runs the
+        application is stopped by `give_up`.
+
         Raises:
-            DatabaseInUse, DatabaseUnavailable: The database cannot be opened; for a server that is
-                away this waits in the background instead, unless `startup.on_failure` is `abort`.
+            DatabaseInUse, DatabaseUnavailable: The database cannot be opened.
             StartupAborted: `startup.on_failure` is `abort`, and a plugin could not start.
             RuntimeError: It runs already.
         """
@@ -119,7 +130,8 @@ class NexusApp:
         for warning in self.settings.warnings:
             logger.warning("Settings: %s", warning)
         self._settled.clear()
-        self.parts.draining.reset()
+        self._failure = None
+        self.first_token = None
         async with AsyncExitStack() as stack:
             patience = stack.enter_context(ExitStack())
             patience.enter_context(patient_collector())
@@ -127,68 +139,95 @@ class NexusApp:
             if self.settings.database_path is not None and not self.settings.database.shared:
                 stack.enter_context(sole_use(self.settings.database_path))
             await asyncio.to_thread(self.parts.box.prepare)
-            await self._open_database(stack, patience)
+            await self._begin_or_wait(stack, patience)
             self._stack = stack.pop_all()
 
-    async def _open_database(self, stack: AsyncExitStack, patience: ExitStack) -> None:
-        """Open the database and begin, now or as soon as its server is back."""
-        must_begin = self.settings.startup.on_failure == "abort"
+    async def _begin_or_wait(self, stack: AsyncExitStack, patience: ExitStack) -> None:
+        """Begin now, or as soon as the database's server is back."""
         try:
-            await self.database.open()
+            begun = await self._begin(patience)
         except DatabaseUnavailable as error:
-            if must_begin or not error.data["passing"]:
+            if self.settings.startup.on_failure == "abort" or not error.data["passing"]:
                 raise
             logger.error(  # noqa: TRY400 - the message says it all
                 "The database is away, so no plugin starts before it is back",
                 extra={"reason": str(error)},
             )
-            self._waiting = asyncio.get_running_loop().create_task(
-                self._begin_when_back(patience), name="nexus.database.wait"
-            )
+        else:
+            stack.push_async_exit(begun)
             return
-        stack.push_async_callback(self.database.close)
-        await self._begin(stack, patience)
+        self._waiting = asyncio.get_running_loop().create_task(
+            self._begin_when_back(patience), name="nexus.database.wait"
+        )
+        self._waiting.add_done_callback(self._waited)
 
     async def _begin_when_back(self, patience: ExitStack) -> None:
-        while True:
+        begun = None
+        while begun is None:
             await asyncio.sleep(_RETRY_SECONDS)
             try:
-                await self.database.open()
-            except DatabaseUnavailable:
-                continue
-            break
-        logger.info("The database is there")
+                begun = await self._begin(patience)
+            except DatabaseUnavailable as error:
+                if not error.data["passing"]:
+                    raise
+        logger.warning("The database is back")
         if self._stack is not None:
-            self._stack.push_async_callback(self.database.close)
-            await self._begin(self._stack, patience)
+            self._stack.push_async_exit(begun)
 
-    async def _begin(self, stack: AsyncExitStack, patience: ExitStack) -> None:
-        """Set everything to work that needs the database."""
-        parts = self.parts
-        self.first_token = await self.tokens.open()
-        if self.first_token is not None:
-            self.show_first_token(self.first_token)
-        stack.push_async_callback(parts.host.close)
-        stack.enter_context(owned_tasks(asyncio.get_running_loop()))
-        await self.bus.start()
-        stack.push_async_callback(lambda: self.bus.stop(parts.draining.left()))
-        stack.push_async_callback(parts.lags.close)
-        await parts.jobs.start()
-        stack.push_async_callback(parts.jobs.stop)
-        parts.watchdog.start()
-        stack.callback(parts.watchdog.stop)
-        parts.announcer.start()
-        stack.push_async_callback(parts.announcer.stop)
-        parts.announcer.announce("system.started", {"version": __version__})
-        stack.push_async_callback(self._stop_plugins)
-        await self.manager.start()
-        settling = asyncio.get_running_loop().create_task(
-            self._settle(patience), name="nexus.settle"
+    def _waited(self, waiting: "asyncio.Task[None]") -> None:
+        """End the application when the waiting has ended in an error."""
+        error = None if waiting.cancelled() else waiting.exception()
+        if error is None:
+            return
+        is_told = isinstance(error, NexusError)
+        logger.critical(
+            "The application cannot start",
+            extra={"reason": str(error)},
+            exc_info=None if is_told else error,
         )
-        stack.push_async_callback(_cancelled, settling)
-        if self.settings.startup.on_failure == "abort":
-            await settling
-            self._abort_on_failure()
+        if self._waiting is not waiting:  # it is being stopped anyway
+            return
+        self._failure = error
+        self._settled.set()
+        if self._is_served:
+            self.give_up(error)
+
+    async def _begin(self, patience: ExitStack) -> AsyncExitStack:
+        """Open the database and set everything to work; where that fails, nothing is left of it."""
+        parts = self.parts
+        parts.draining.reset()
+        async with AsyncExitStack() as stack:
+            await self.database.open()
+            stack.push_async_callback(self.database.close)
+            await self._open_tokens()
+            stack.push_async_callback(parts.host.close)
+            stack.enter_context(owned_tasks(asyncio.get_running_loop()))
+            await self.bus.start()
+            stack.push_async_callback(lambda: self.bus.stop(parts.draining.left()))
+            stack.push_async_callback(parts.lags.close)
+            await parts.jobs.start()
+            stack.push_async_callback(parts.jobs.stop)
+            parts.watchdog.start()
+            stack.callback(parts.watchdog.stop)
+            parts.announcer.start()
+            stack.push_async_callback(parts.announcer.stop)
+            parts.announcer.announce("system.started", {"version": __version__})
+            stack.push_async_callback(self._stop_plugins)
+            await self.manager.start()
+            settling = asyncio.get_running_loop().create_task(
+                self._settle(patience), name="nexus.settle"
+            )
+            stack.push_async_callback(_cancelled, settling)
+            if self.settings.startup.on_failure == "abort":
+                await settling
+                self._abort_on_failure()
+            return stack.pop_all()
+
+    async def _open_tokens(self) -> None:
+        token = await self.tokens.open()
+        if token is not None:
+            self.first_token = token
+            self.show_first_token(token)
 
     def announce_stop(self) -> None:
         """Publish `system.stopping` and let `shutdown.drain_timeout` run, if not done yet.
@@ -203,14 +242,21 @@ class NexusApp:
         """Stop the plugins and close everything."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            await _cancelled(waiting)
+            waiting.cancel()
+            await asyncio.wait({waiting})
         stack, self._stack = self._stack, None
         if stack is not None:
             await stack.aclose()
 
     async def ready(self) -> None:
-        """Wait until every plugin that was found at the start has settled."""
+        """Wait until every plugin that was found at the start has settled.
+
+        Raises:
+            NexusError: The application waited for its database, and cannot start after all.
+        """
         await self._settled.wait()
+        if self._failure is not None:
+            raise self._failure
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["NexusApp"]:
@@ -230,7 +276,7 @@ class NexusApp:
     @property
     def is_settled(self) -> bool:
         """Tell whether every plugin has settled since the start."""
-        return self._settled.is_set()
+        return self._settled.is_set() and self._failure is None
 
     @property
     def waits_for_database(self) -> bool:
@@ -259,11 +305,15 @@ class NexusApp:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Any) -> AsyncIterator[None]:
-        await self.startup()
+        self._is_served = True
         try:
-            yield
+            await self.startup()
+            try:
+                yield
+            finally:
+                await self.shutdown()
         finally:
-            await self.shutdown()
+            self._is_served = False
 
     async def _settle(self, patience: ExitStack) -> None:
         await self.manager.settle()
@@ -312,6 +362,13 @@ class NexusApp:
 def _write_first_token(token: str) -> None:
     # Past the log on purpose: a log is kept, copied and read by others.
     sys.stderr.write(f"\nThe management token, shown this once; keep it:\n\n    {token}\n\n")
+
+
+def _end_process(_error: BaseException) -> None:
+    # ASGI has no word for it, and every server ends in order on this signal. A loop in another
+    # thread belongs to a test's client, whose process is not ours to end.
+    if threading.current_thread() is threading.main_thread():
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

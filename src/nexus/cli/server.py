@@ -115,13 +115,15 @@ class NexusServer(uvicorn.Server):
         self._listening = listening
         self._reload = reload
         self._companions: list[asyncio.Task[None]] = []
+        self._failure: BaseException | None = None
         app.show_first_token = lambda token: show_token(out, token)
+        app.give_up = self._give_up
 
     async def serve_application(self) -> None:
         """Serve until the process is told to stop.
 
         Raises:
-            NexusError: The application could not start.
+            NexusError: The application could not start, be it only when its database came back.
             CannotWrite: The run file could not be written.
         """
         try:
@@ -136,10 +138,20 @@ class NexusServer(uvicorn.Server):
             for companion in self._companions:
                 companion.cancel()
             await asyncio.gather(*self._companions, return_exceptions=True)
+        if self._failure is not None:
+            raise self._failure
+
+    def _give_up(self, error: BaseException) -> None:
+        self._failure = error
+        self.should_exit = True
+        for companion in self._companions:
+            companion.cancel()
 
     @override
     async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
         await super().startup(sockets=list(sockets or ()))
+        if self._failure is not None:
+            return
         try:
             self._tell()
         except BaseException:

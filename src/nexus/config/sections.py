@@ -89,9 +89,7 @@ class DatabaseSettings(Section):
     pool_timeout: Seconds = Field(
         5.0, description="Seconds to wait for a connection before the database counts as away."
     )
-    statement_timeout: Seconds = Field(
-        30.0, description="Seconds that a statement may take."
-    )
+    statement_timeout: Seconds = Field(30.0, description="Seconds that a statement may take.")
     transaction_timeout: Seconds = Field(
         30.0, description="Seconds after which an open transaction is rolled back."
     )

@@ -58,20 +58,30 @@ class DatabaseUnavailable(NexusError):
     """The database cannot be opened, read or written.
 
     `passing` tells whether that may be over without anybody changing anything here, as when a
-    server is restarted.
+    server is restarted; `refused`, whether a server was reached and let nobody in.
     """
 
     code = "database-unavailable"
 
-    def __init__(self, *, path: str, problem: str, advice: str, passing: bool = False) -> None:
-        super().__init__(path=path, problem=problem, advice=advice, passing=passing)
+    def __init__(
+        self,
+        *,
+        path: str,
+        problem: str,
+        advice: str,
+        passing: bool = False,
+        refused: bool = False,
+    ) -> None:
+        super().__init__(
+            path=path, problem=problem, advice=advice, passing=passing, refused=refused
+        )
 
     @override
     def render(self) -> str:
-        return (
-            f"The database {self.data['path']} is not available: {self.data['problem']}."
-            f" {self.data['advice']}"
-        )
+        what = f"The database {self.data['path']} is not available"
+        if self.data["refused"]:
+            what = f"The database server was reached, but {self.data['path']} cannot be used"
+        return f"{what}: {self.data['problem']}. {self.data['advice']}"
 
 
 class DatabaseInUse(NexusError):

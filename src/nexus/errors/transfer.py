@@ -50,15 +50,21 @@ class NotExportable(NexusError):
 
     code = "not-exportable"
 
-    def __init__(self, *, place: str, found: str) -> None:
-        super().__init__(place=place, found=found)
+    def __init__(
+        self,
+        *,
+        place: str,
+        found: str,
+        expected: str = "numbers, text, bytes, booleans, dates, times, intervals, UUIDs, JSON, and"
+        " lists of them",
+    ) -> None:
+        super().__init__(place=place, found=found, expected=expected)
 
     @override
     def render(self) -> str:
         return (
             f"{self.data['place']} holds {self.data['found']}, which a data file cannot hold. It"
-            " holds numbers, text, bytes, booleans, dates, times, intervals, UUIDs, JSON, and lists"
-            " of them. The file was not written."
+            f" holds {self.data['expected']}. The file was not written."
         )
 
 

@@ -16,6 +16,7 @@ from nexus.plugins.current import current_owner
 from nexus.plugins.data_access import DataAccess
 from nexus.plugins.durable_subscriptions import DurableSubscriptions
 from nexus.plugins.event_contributions import EventContributions
+from nexus.plugins.finishing import Finishing
 from nexus.plugins.host import Blueprint, HostedPlugin
 from nexus.plugins.identity import Identity
 from nexus.plugins.job_contributions import JobContributions
@@ -88,6 +89,7 @@ class Generation:
         permissions = PermissionSet(self.plugin, manifest.permissions)
         self._subscriptions = DurableSubscriptions(platform.bus.durable)
         self._stored = StoredParts(platform, blueprint)
+        self._finishing = Finishing(self.plugin, self._finish)
         self._database = PluginDatabase(
             self.plugin,
             platform.database,
@@ -211,15 +213,12 @@ class Generation:
 
     async def finish_data(self) -> None:
         """Complete what `prepare` has begun in the database, once no other generation writes."""
-        try:
-            await self._subscriptions.drop_others(self.plugin, self._declared_patterns)
-            await self._stored.finish()
-            await self.jobs.drop_others()
-        except NexusError as error:
-            logger.warning(
-                "Indexes of collections are completed at the next start",
-                extra={"plugin": self.plugin, "reason": str(error)},
-            )
+        await self._finishing.begin()
+
+    async def _finish(self) -> None:
+        await self._subscriptions.drop_others(self.plugin, self._declared_patterns)
+        await self.jobs.drop_others()
+        await self._stored.finish()
 
     def withdraw(self) -> None:
         """Take everything of this generation away, in one step and without a successor."""
@@ -255,6 +254,7 @@ class Generation:
 
     async def _end(self) -> None:
         limits = self._platform.limits
+        await self._finishing.close()
         if self._hosted is not None and self._has_begun:
             try:
                 await self._hosted.shutdown(limits.shutdown)
@@ -281,6 +281,10 @@ class Generation:
         mask = self._platform.mask
         if self._cell.stage is Stage.LIVE:
             self.jobs.tell(found)
+        if problem := self._finishing.problem:
+            found.healthy = False
+            found.message = f"{found.message} What it changes in the database is not complete. {problem}".strip()
+            found.components["changes"] = {"status": "unhealthy", "message": problem}
         found.message = mask(found.message)
         found.components = presentable(found.components, mask)
         return found

@@ -17,8 +17,17 @@ from sqlalchemy import types as sql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.sqltypes import _AbstractInterval, _Binary
 from sqlalchemy.types import TypeEngine
+from typing_extensions import TypeIs
 
+from nexus.transfer.decimals import (
+    check_is_kept,
+    check_is_number,
+    check_scale,
+    decimal_form,
+    is_double,
+)
 from nexus.transfer.values import Json, encode_value
+from nexus.transfer.wrong_type import WrongType
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  where SQLAlchemy's Interval begins
 _WHOLE_SECONDS: Final = frozenset({"mysql", "mariadb"})
@@ -26,10 +35,6 @@ _WHOLE_SECONDS: Final = frozenset({"mysql", "mariadb"})
 
 _HEX: Final = 32
 """Characters of a UUID without dashes, as SQLAlchemy keeps it where there is no such type."""
-
-
-class WrongType(ValueError):
-    """A value that a column cannot take."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -40,6 +45,8 @@ class ColumnPlan:
         name: Its name in the database.
         type: What it is stored as.
         keeps_fractions: Whether it keeps fractions of a second, if it keeps times at all.
+        scale: How many digits behind the point the database keeps of a decimal number; None for as
+            many as there are.
         described: The type that the database has, as SQL writes it.
         reads: What SELECT is told that it is.
         writes: What INSERT is told that it is.
@@ -49,6 +56,7 @@ class ColumnPlan:
     name: str
     type: TypeEngine[Any]
     keeps_fractions: bool
+    scale: int | None
     described: str
     reads: TypeEngine[Any]
     writes: TypeEngine[Any]
@@ -96,11 +104,12 @@ def plan_column(
     elif isinstance(stored, sql.Float):
         reads = sql.NullType()  # MariaDB's would make decimals of floating-point numbers
     elif dialect.name == "sqlite" and _is_decimal(stored):
-        reads, encode = sql.NullType(), _decimal_form(getattr(stored, "scale", None))
+        reads, encode = sql.NullType(), decimal_form(getattr(stored, "scale", None))
     plan = ColumnPlan(
         name=name,
         type=stored,
         keeps_fractions=dialect.name not in _WHOLE_SECONDS or bool(getattr(found, "fsp", None)),
+        scale=found.scale if dialect.name != "sqlite" and _is_decimal(found) else None,
         described=_described(found, dialect),
         reads=reads,
         writes=writes,
@@ -121,7 +130,7 @@ def stored_type(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
         type_ = type_.load_dialect_impl(dialect)
 
 
-def _is_decimal(type_: TypeEngine[Any]) -> bool:
+def _is_decimal(type_: TypeEngine[Any]) -> TypeIs[sql.Numeric[Decimal]]:
     return isinstance(type_, sql.Numeric) and type_.asdecimal
 
 
@@ -138,20 +147,6 @@ def _described(type_: TypeEngine[Any], dialect: Dialect) -> str:
 def _json_form(value: Any) -> Any:
     # SQLite turns a JSON number into one of its own, and the driver may have decoded it elsewhere.
     return encode_value(Json(json.loads(value) if isinstance(value, str | bytes) else value))
-
-
-def _decimal_form(scale: int | None) -> Callable[[Any], Any]:
-    """Write what SQLite keeps as a floating-point number as the decimal that the plugin sees."""
-
-    def form(value: Any) -> Any:
-        if not isinstance(value, int | float):
-            return encode_value(value)
-        exact = Decimal(repr(value))
-        if scale is not None and exact.is_finite():
-            exact = Decimal(f"{value:.{scale}f}")
-        return encode_value(exact)
-
-    return form
 
 
 # Into the database
@@ -205,9 +200,11 @@ def _of_integer(_plan: ColumnPlan, _dialect: Dialect) -> Callable[[Any], Any]:
     return decode
 
 
-def _of_float(_plan: ColumnPlan, _dialect: Dialect) -> Callable[[Any], Any]:
+def _of_float(_plan: ColumnPlan, dialect: Dialect) -> Callable[[Any], Any]:
     def decode(value: Any) -> Any:
-        if type(value) in (int, float) or (type(value) is Decimal and _is_double(value)):
+        if type(value) in (int, float) or (type(value) is Decimal and is_double(value)):
+            if dialect.name == "sqlite":
+                check_is_number(value)
             return float(value)
         raise _wrong("a floating-point number", value)
 
@@ -215,24 +212,19 @@ def _of_float(_plan: ColumnPlan, _dialect: Dialect) -> Callable[[Any], Any]:
 
 
 def _of_decimal(plan: ColumnPlan, dialect: Dialect) -> Callable[[Any], Any]:
-    exact = dialect.name != "sqlite"
-
     def decode(value: Any) -> Any:
         if type(value) is float:
             value = Decimal(repr(value))
         if type(value) not in (int, Decimal):
             raise _wrong("a number", value)
         decimal = Decimal(value)
-        if not exact and not _is_double(decimal):
-            message = f"takes what a floating-point number can be in SQLite, and {value} cannot"
-            raise WrongType(message)
+        if dialect.name == "sqlite":
+            check_is_number(decimal)
+            check_is_kept(decimal)
+        check_scale(decimal, plan.scale, plan.described)
         return decimal if _is_decimal(plan.type) else float(decimal)
 
     return decode
-
-
-def _is_double(value: Decimal) -> bool:
-    return not value.is_finite() or Decimal(repr(float(value))) == value
 
 
 def _of_bytes(_plan: ColumnPlan, _dialect: Dialect) -> Callable[[Any], Any]:

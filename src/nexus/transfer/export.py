@@ -82,7 +82,7 @@ async def export_plugin(
         How much was written.
 
     Raises:
-        NotExportable: A row holds what a file cannot.
+        NotExportable: A row holds what a file cannot, or something is too large for it.
         DatabaseUnavailable: The database cannot be read.
     """
     async with open_transaction(database, read_only=True, unlimited=True) as transaction:
@@ -141,7 +141,8 @@ class _Export:
         for key, entry in stored.items():
             # One may have become a secret after it was stored in plain.
             if "value" in entry and key not in self._source.secrets:
-                await self._out.put({"setting": key, "value": entry["value"]})
+                place = f"The setting {key!r}"
+                await self._out.put({"setting": key, "value": entry["value"]}, place)
             else:
                 await self._out.put({"setting": key, "secret": True})
                 self._counts.secrets.append(key)
@@ -156,7 +157,7 @@ class _Export:
 
     async def _data(self) -> None:
         async for key, value in self._store.stream(data_namespace(self._source.plugin)):
-            await self._out.put({"data": key, "value": value})
+            await self._out.put({"data": key, "value": value}, f"The value of the key {key!r}")
             self._counts.data += 1
 
     async def _collection(self, collection: StoredObject) -> None:
@@ -166,7 +167,8 @@ class _Export:
         table = quoted(self._database.engine, collection.name)
         query = f"SELECT id, version, doc FROM {table} ORDER BY id"  # noqa: S608  quoted
         async for id_, version, text in self._database.stream(query, chunk=_ROWS_AT_A_TIME):
-            await self._out.put_line(_document_line(id_, version, text))
+            line = _document_line(id_, version, text)
+            await self._out.put_line(line, f"A document of the collection {collection.short!r}")
             counts[collection.short] += 1
             self._advance()
 
@@ -186,7 +188,8 @@ class _Export:
         rows = await connection.stream(plan.rows, execution_options={"yield_per": _ROWS_AT_A_TIME})
         try:
             async for row in rows:
-                await self._out.put_line(_row_line(plan, row))
+                line = _row_line(plan, row)
+                await self._out.put_line(line, f"A row of the table {plan.name}")
                 counts[plan.short] += 1
                 self._advance()
         except ValueError as error:  # SQLAlchemy cannot read what SQLite has taken

@@ -96,7 +96,7 @@ class DataFile:
 
         Raises:
             DataFileDamaged: It is not as it was written.
-            DataFileRefused: It is of a format that is not known here.
+            DataFileRefused: It is of a format that is not known here, or a line is too long.
         """
         header: Header | None = None
         counts = Counts()

@@ -12,6 +12,7 @@ from dataclasses import replace as changed
 from nexus.config import StoredValues
 from nexus.data import SqlKeyValueStore
 from nexus.data.database import Database
+from nexus.data.migrations.foreign_keys import tables_may_move
 from nexus.data.transaction import open_transaction
 from nexus.errors import DataFileRefused, PluginHasData
 from nexus.transfer.catalog import objects_of
@@ -101,6 +102,9 @@ class Importer:
             transaction = await stack.enter_async_context(
                 open_transaction(self._database, unlimited=True)
             )
+            # Around all of it: inside a transaction they cannot be left aside any more, and the
+            # migrations are inside this one.
+            await stack.enter_async_context(tables_may_move(transaction, plugin))
             if target is None:
                 target = await self._prepare()
             await self._check_revisions(file, contents, plugin)

@@ -9,13 +9,14 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn
 
-from nexus.errors import DataFileDamaged
+from nexus.errors import DataFileDamaged, DataFileRefused, NotExportable
 
 FORMAT: Final = 1
 MAGIC: Final = "plugin-data"
 
-LONGEST_LINE: Final = 512 * 1024 * 1024
-"""Bytes; a longer line is no line of ours."""
+LONGEST_LINE: Final = 64 * 1024 * 1024
+"""Bytes, with the end of the line. A longer one is not written, and not read: what it says would
+take twenty times as much memory, and a compressed file of a few kilobytes can have one."""
 
 _BLOCK: Final = 64 * 1024
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -47,12 +48,27 @@ class LineWriter:
         self._waiting: list[bytes] = []
         self._size = 0
 
-    async def put(self, record: Any) -> None:
-        """Write a record."""
-        await self.put_line(line_of(record))
+    async def put(self, record: Any, place: str = "The plugin") -> None:
+        """Write a record; see `put_line`."""
+        await self.put_line(line_of(record), place)
 
-    async def put_line(self, line: bytes) -> None:
-        """Write a line as it is, with its end."""
+    async def put_line(self, line: bytes, place: str) -> None:
+        """Write a line as it is, with its end.
+
+        Args:
+            line: The line.
+            place: Where it comes from, for messages.
+
+        Raises:
+            NotExportable: It is longer than a line may be.
+        """
+        if len(line) > LONGEST_LINE:
+            raise NotExportable(
+                place=place,
+                found=f"a line of {len(line):,} bytes",
+                expected=f"lines of at most {LONGEST_LINE:,} bytes, bytes in base64; divide it, or"
+                " keep large contents in files",
+            )
         self._digest.update(line)
         self._waiting.append(line)
         self._size += len(line)
@@ -86,6 +102,7 @@ def read_lines(stream: BinaryIO, path: str) -> Iterator[Line]:
 
     Raises:
         DataFileDamaged: A line is no record, or the sum in the last one is another one.
+        DataFileRefused: A line is longer than any that is written.
     """
     digest = hashlib.sha256()
     number = 0
@@ -106,9 +123,16 @@ def read_lines(stream: BinaryIO, path: str) -> Iterator[Line]:
 
 
 def _record(line: bytes, path: str, number: int) -> dict[str, Any]:
+    if len(line) > LONGEST_LINE:
+        raise DataFileRefused(
+            path=path,
+            line=number,
+            problem=f"the line has more than {LONGEST_LINE:,} bytes, the most that a line may have",
+            advice="No export of this Nexus has such a line. Export again where the data comes"
+            " from; what is too large is named there, and has to be divided or removed first.",
+        )
     if not line.endswith(b"\n"):
-        problem = "the line is not whole" if len(line) <= LONGEST_LINE else "the line is too long"
-        raise DataFileDamaged(path=path, line=number, problem=problem)
+        raise DataFileDamaged(path=path, line=number, problem="the line is not whole")
     try:
         record = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

@@ -173,7 +173,7 @@ def read_parts(stream: BinaryIO, path: str) -> Iterator[Part]:
 
     Raises:
         DataFileDamaged: It is not as it was written.
-        DataFileRefused: It is of a format that is not known here.
+        DataFileRefused: It is of a format that is not known here, or a line is too long.
     """
     counts = Counts()
     place = _Place()

@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from nexus.data.database import Database
 from nexus.errors import DataFileRefused
 from nexus.transfer.catalog import quoted
-from nexus.transfer.columns import ColumnPlan, WrongType
+from nexus.transfer.columns import ColumnPlan
 from nexus.transfer.parts import RowPart, TableStart
 from nexus.transfer.tables import TablePlan, plan_tables
 from nexus.transfer.told import row_refusals, told
 from nexus.transfer.values import NoSuchForm, decode_value
+from nexus.transfer.wrong_type import WrongType
 
 if TYPE_CHECKING:
     from nexus.data.models import Models
@@ -129,7 +130,7 @@ class RowLoader:
                 parameters[column.name] = column.parameter(decode_value(form))
             except WrongType as error:
                 problem = f"the column {column.name} of the table {plan.name} {error}"
-                raise self._refused(row.line, problem, _OTHER) from error
+                raise self._refused(row.line, problem, error.advice or _OTHER) from error
             except NoSuchForm as error:
                 problem = f"the column {column.name} of the table {plan.name} has {error}"
                 raise self._refused(row.line, problem, _OTHER) from error

@@ -4,6 +4,7 @@ import asyncio
 import os
 import tracemalloc
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -194,3 +195,92 @@ async def test_a_stream_that_fails_on_the_way_leaves_its_transaction_usable(thin
 
     assert await things.count() == 3001
     assert things.database.figures()["pool_in_use"] == 0
+
+
+async def test_a_stream_may_be_read_more_slowly_than_a_statement_may_take(
+    open_database: Any,
+) -> None:
+    database = await open_database(Limits(statement=0.5))
+    number = 0
+
+    async for _ in database.stream(LONG[database.engine]):
+        number += 1
+        if number % 20_000 == 0:
+            await asyncio.sleep(0.3)
+
+    assert number == 100_000
+
+
+async def test_a_stream_that_gives_no_row_in_time_is_stopped_at_the_server_too(
+    open_database: Any, things_in: Callable[[Database], Any]
+) -> None:
+    database = await open_database(Limits(statement=0.5, pool_size=1))
+    slow = things_in(database).slow
+    running = {
+        "postgresql": "SELECT COUNT(*) FROM pg_stat_activity WHERE state = 'active'"
+        " AND query LIKE $1 AND datname = current_database() AND pid <> pg_backend_pid()",
+        "mariadb": "SELECT COUNT(*) FROM information_schema.processlist"
+        " WHERE info LIKE %s AND db = DATABASE() AND id <> CONNECTION_ID()",
+    }[database.engine]
+
+    with pytest.raises(DatabaseUnavailable, match=r"more than 0\.5 s"):
+        async for _ in database.stream(slow):
+            pass
+
+    async with asyncio.timeout(5):
+        while (await database.fetch_one(running, (f"%{slow}",)))[0]:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_stream_of_large_rows_that_is_left_early_is_not_fetched(
+    open_database: Any,
+) -> None:
+    database = await open_database(Limits(pool_size=1))
+    query = {
+        "postgresql": "SELECT REPEAT('x', 1000000) FROM generate_series(1, 500)",
+        "mariadb": "SELECT REPEAT('x', 1000000) FROM seq_1_to_500",
+    }[database.engine]
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            async with aclosing(database.stream(query, chunk=1)) as rows:
+                async for _row in rows:
+                    break
+            assert (await database.fetch_one("SELECT 1"))[0] == 1
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 30_000_000  # of five hundred million bytes
+
+
+async def test_a_stream_that_nobody_closes_gives_its_connection_back(open_database: Any) -> None:
+    database = await open_database(Limits(pool_size=1))
+
+    for _ in range(5):
+        async for row in database.stream(LONG[database.engine], chunk=10):
+            assert row[0] == 1
+            break
+        async with asyncio.timeout(10):
+            assert (await database.fetch_one("SELECT 1"))[0] == 1
+
+
+async def test_a_stream_whose_reader_is_cancelled_gives_its_connection_back(
+    open_database: Any,
+) -> None:
+    database = await open_database(Limits(pool_size=1))
+    seen = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in database.stream(LONG[database.engine], chunk=10):
+            seen.set()
+
+    for _ in range(5):
+        seen.clear()
+        reader = asyncio.create_task(read())
+        await seen.wait()
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        async with asyncio.timeout(10):
+            assert (await database.fetch_one("SELECT 1"))[0] == 1

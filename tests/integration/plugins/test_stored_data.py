@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nexus.plugins import PluginState
+from nexus.plugins.generation import Generation
 from nexus.transfer import DataDesk
 
 SECRET = "hunter2-never-in-a-file"
@@ -255,3 +256,44 @@ async def test_settings_can_be_changed_while_others_are_removed(workshop: Any) -
             config = (await site.api("GET", "/plugins/keeper/config")).json()["items"]
             shown = next(each for each in config if each["key"] == "size")
             assert (shown["source"] == "stored") is ("size" in stored)
+
+
+async def test_duplicates_of_an_older_generation_show_in_the_health_until_they_are_gone(
+    workshop: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("nexus.plugins.finishing._PAUSE", 0.01)
+    schema = """
+    def get_database_schema(self):
+        return {{"collections": {{"items": {{"indexes": [{indexes}]}}}}}}
+"""
+    folder = workshop.plugin("keeper", schema.format(indexes=""))
+    async with workshop.running() as site:
+        old = site.plugin("keeper").db.collection("items")
+        source = (folder / "plugin.py").read_text()
+        index = '{"field": "sku", "unique": True}'
+        (folder / "plugin.py").write_text(source.replace('"indexes": []', f'"indexes": [{index}]'))
+        retire = Generation.retire
+
+        async def write_at_last(generation: Generation) -> None:
+            await old.insert({"_id": "a", "sku": "same"})
+            await old.insert({"_id": "b", "sku": "same"})
+            await retire(generation)
+
+        monkeypatch.setattr(Generation, "retire", write_at_last)
+        await site.api("POST", "/plugins/keeper/reload")
+        monkeypatch.undo()
+
+        async def health() -> dict[str, Any]:
+            answer = await site.api("GET", "/plugins/keeper/health")
+            found: dict[str, Any] = answer.json()
+            return found
+
+        found = await health()
+        assert found["healthy"] is False
+        assert "a and b both have sku = 'same'" in found["message"]
+        assert found["components"]["changes"]["status"] == "unhealthy"
+
+        await site.plugin("keeper").db.collection("items").delete("b")
+        async with asyncio.timeout(20):
+            while not (await health())["healthy"]:
+                await asyncio.sleep(0.05)

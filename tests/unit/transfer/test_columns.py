@@ -1,8 +1,10 @@
 """What columns take from a data file, by their type and the kind of database."""
 
+import random
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
+from math import nan
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from typing_extensions import override
 
-from nexus.transfer.columns import ColumnPlan, WrongType, plan_column, stored_type
+from nexus.transfer.columns import ColumnPlan, plan_column, stored_type
 from nexus.transfer.values import Json
+from nexus.transfer.wrong_type import WrongType
 
 DIALECTS: dict[str, Any] = {
     "sqlite": sqlite.dialect(),
@@ -130,15 +133,70 @@ def test_a_column_refuses_what_is_of_another_type(type_, given) -> None:
 def test_sqlite_refuses_a_decimal_that_it_would_change() -> None:
     exact, inexact = Decimal("1234567.89"), Decimal("12345678901234567890.12")
     assert plan(sa.Numeric(30, 2)).parameter(exact) == exact
-    with pytest.raises(WrongType, match="floating-point number can be in SQLite"):
+    with pytest.raises(
+        WrongType, match=r" 12345678901234567890\.12, .*keep 1\.234567890123456"
+    ) as told:
         plan(sa.Numeric(30, 2)).parameter(inexact)
-    assert plan(sa.Numeric(30, 2), "postgresql").parameter(inexact) == inexact
+    assert told.value.advice is not None
+    assert "round such numbers to 15 significant digits" in told.value.advice
+    for engine in ("postgresql", "mariadb"):
+        assert plan(sa.Numeric(30, 2), engine).parameter(inexact) == inexact
+
+
+def test_what_the_advice_for_decimals_says_works() -> None:
+    chance = random.Random(7)  # noqa: S311  no secret
+    column = plan(sa.Numeric)
+    for _ in range(2000):
+        digits = chance.randrange(10**29, 10**30)
+        given = Decimal(digits).scaleb(chance.randrange(-250, 250), Context(prec=40))
+        with pytest.raises(WrongType, match="would keep"):
+            column.parameter(given)
+        rounded = given.normalize(Context(prec=15))
+        assert column.parameter(rounded) == rounded
+
+
+@pytest.mark.parametrize("given", ["1e400", "1.5e-400", "1.2345678901234567e-310"])
+def test_what_rounding_does_not_help_is_not_to_be_rounded(given: str) -> None:
+    with pytest.raises(WrongType, match="SQLite") as told:
+        plan(sa.Numeric).parameter(Decimal(given))
+    assert told.value.advice is not None
+    assert "round" not in told.value.advice
+    assert "PostgreSQL or MariaDB" in told.value.advice
+
+
+@pytest.mark.parametrize(
+    ("type_", "given"), [(sa.Numeric, Decimal("NaN")), (sa.Float, nan), (sa.Numeric, nan)]
+)
+def test_sqlite_refuses_what_it_would_keep_as_null(type_, given) -> None:
+    with pytest.raises(WrongType, match="in whose place SQLite keeps NULL"):
+        plan(type_).parameter(given)
+    assert plan(type_, "postgresql").parameter(given) != given  # as is the way of NaN
+
+
+def test_a_decimal_that_would_be_rounded_is_refused() -> None:
+    column = plan_column("c", mysql.DECIMAL(10, 0), sa.Numeric(), DIALECTS["mariadb"])
+    assert column.parameter(Decimal("5.00")) == 5
+    assert column.parameter(Decimal("5e3")) == 5000
+    assert plan(sa.Numeric, "postgresql").parameter(Decimal("5.5")) == Decimal("5.5")
+    with pytest.raises(WrongType, match=r"5\.5, and as DECIMAL\(10, 0\) it keeps 0 digits behind"):
+        column.parameter(Decimal("5.5"))
+    with pytest.raises(WrongType, match="keeps 2 digits"):
+        plan(sa.Numeric(9, 2), "postgresql").parameter(1.125)
 
 
 def test_sqlite_gives_decimals_as_the_plugin_sees_them() -> None:
     assert plan(sa.Numeric(10, 2)).form(1.1) == {"decimal": "1.10"}
+    assert plan(sa.Numeric(10, 2)).form(2.675) == {"decimal": "2.67"}
+    assert plan(sa.Numeric(10, 2)).form(1e20) == {"decimal": "100000000000000000000.00"}
     assert plan(sa.Numeric).form(0.1) == {"decimal": "0.1"}
     assert plan(sa.Numeric).form(3) == {"decimal": "3"}
+
+
+def test_what_sqlite_gives_it_takes_again() -> None:
+    column = plan(sa.Numeric(30, 20))
+    for value in (0.1, 1 / 3, 123456789.1, 1e-9, -7.0):
+        [text] = column.form(value).values()
+        assert float(column.parameter(Decimal(text))) == value
 
 
 def test_json_is_told_from_no_value() -> None:

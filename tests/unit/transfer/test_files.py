@@ -2,12 +2,13 @@ import gzip
 import io
 import stat
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nexus.errors import DataFileDamaged
+from nexus.errors import DataFileDamaged, DataFileRefused
 from nexus.transfer.files import DataFile, new_file, opened_file
 
 
@@ -71,6 +72,24 @@ def test_a_compressed_file_with_a_changed_byte_is_told(tmp_path: Path, whole: by
     packed[len(packed) // 2] ^= 255
     with pytest.raises(DataFileDamaged):
         DataFile(io.BytesIO(bytes(packed)), "a.gz").check()
+
+
+def test_a_small_compressed_file_with_an_endless_line_takes_no_memory(
+    monkeypatch: pytest.MonkeyPatch, whole: bytes
+) -> None:
+    limit = 256 * 1024
+    monkeypatch.setattr("nexus.transfer.lines.LONGEST_LINE", limit)
+    first = whole.partition(b"\n")[0] + b"\n"
+    packed = gzip.compress(first + b'{"data":"' + b"x" * (128 * limit))
+    file = DataFile(io.BytesIO(packed), "a.gz")
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataFileRefused, match=r"a\.gz, line 2: .* more than 262,144 bytes"):
+            file.check()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 * limit
 
 
 def test_standard_input_and_output_are_files_too(

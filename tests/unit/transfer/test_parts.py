@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nexus.errors import DataFileDamaged, DataFileRefused
+from nexus.errors import DataFileDamaged, DataFileRefused, NotExportable
 from nexus.transfer.lines import LineWriter, line_of
 from nexus.transfer.parts import (
     Counts,
@@ -39,6 +39,33 @@ async def test_what_was_written_is_read(whole: bytes, header: Any, lines: Any, c
     assert secret == Setting(3, "key", None, secret=True)
     assert document == Document(7, 42, "1", 2, {"a": 1})
     assert row == RowPart(10, 16, [1, "x"])
+
+
+async def test_the_longest_line_that_is_written_is_read_and_a_longer_one_is_neither(
+    monkeypatch: pytest.MonkeyPatch, file_of: Any, header: Any
+) -> None:
+    limit = 1000
+    monkeypatch.setattr("nexus.transfer.lines.LONGEST_LINE", limit)
+    setting = {"setting": "a", "value": ""}
+    fitting = {**setting, "value": "x" * (limit - len(line_of(setting)))}
+    longer = {**setting, "value": fitting["value"] + "x"}
+    blocks: list[bytes] = []
+
+    async def write(block: bytes) -> None:
+        blocks.append(block)
+
+    writer = LineWriter(write)
+    await writer.put(fitting)
+    with pytest.raises(NotExportable, match=r"The setting holds a line of 1,001 bytes.* 1,000 "):
+        await writer.put(longer, "The setting")
+
+    counts = Counts(settings=1).record()
+    assert len(read(file_of([header.record(), fitting], counts))) == 2
+    with pytest.raises(
+        DataFileRefused, match=r"line 2: the line has more than 1,000 bytes"
+    ) as told:
+        read(file_of([header.record(), longer], counts))
+    assert "Export again where the data comes from" in str(told.value)
 
 
 def test_no_part_of_a_file_is_the_file(whole: bytes) -> None:

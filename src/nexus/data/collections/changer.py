@@ -86,7 +86,7 @@ class Changer:
             self._check_version(key, row[0], expected)
             body = decode_document(row[1])
             apply_changes(body, changes)
-            if await self._write(self._database, document_id, body, row[0]):
+            if await self._write_over(row, document_id, body):
                 return 1
         async with self._database.transaction() as transaction:
             row = await transaction.fetch_one(self._statements.get_locked, (key,))
@@ -117,6 +117,14 @@ class Changer:
         if not deleted:
             raise await self._conflict_now(document_id, expected)
         return deleted
+
+    async def _write_over(self, row: Sequence[Any], document_id: str, body: Any) -> int:
+        """Put a document in the place of the very one that was read: of that version and text."""
+        values = self._rows.changed(document_id, body)
+        try:
+            return await self._database.execute(self._statements.update_same, (*values, *row))
+        except UniqueViolation as violation:
+            raise await self._duplicate(violation, [(document_id, body)]) from violation
 
     async def _write(
         self, executor: Executor, document_id: str, body: Any, version: int | None

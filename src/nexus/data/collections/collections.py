@@ -67,23 +67,29 @@ class Collections:
             NotACollection: There is a table by that name which is something else.
             DatabaseUnavailable: The database cannot be reached.
         """
-        for reconciler in self._reconcilers():
-            await reconciler.reconcile(removes=True)
+        await self._reconcile(removes=True)
 
     async def prepare(self) -> None:
         """Add what is missing, and leave what a generation needs that writes until it is relieved.
 
-        What that one writes meanwhile may be missing in new indexes until `reconcile` is called.
+        What that one writes meanwhile is missing in new indexes until `reconcile` is called: it is
+        found all the same, more slowly, and a new unique index does not refuse what equals it.
 
         Raises:
             IndexNotUnique: As `reconcile`, and for the other errors too.
         """
-        for reconciler in self._reconcilers():
-            await reconciler.reconcile(removes=False)
+        await self._reconcile(removes=False)
 
-    def _reconcilers(self) -> Iterator[Reconciler]:
-        for table in self._tables.values():
-            yield Reconciler(self._database, table, self._definition, self._dialect)
+    async def _reconcile(self, *, removes: bool) -> None:
+        for name, table in self._tables.items():
+            reconciler = Reconciler(self._database, table, self._definition, self._dialect)
+            collection = self._collections[name]
+            # Until it is known otherwise, some rows may lack keys.
+            is_settled, collection.is_settled = collection.is_settled, False
+            try:
+                is_settled = await reconciler.reconcile(removes=removes)
+            finally:
+                collection.is_settled = is_settled
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._collections)

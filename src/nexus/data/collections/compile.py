@@ -48,9 +48,10 @@ class Compiler:
         if isinstance(part, Negation):
             # Also where there is nothing, and SQL does not know.
             return fill("(@) IS NOT TRUE", self.condition(part.part))
-        return self._leaf(part)
+        return self.leaf(part)
 
-    def _leaf(self, part: Condition) -> Sql:
+    def leaf(self, part: Condition) -> Sql:
+        """Give what asks about one path."""
         if part.path == _ID:
             return self._about_id(part)
         if part.path == _VERSION:

@@ -17,6 +17,7 @@ from nexus.data.collections.rows import RowMaker
 from nexus.data.collections.sql import Sql, fill
 from nexus.data.collections.statements import Statements
 from nexus.data.collections.table import CollectionTable
+from nexus.data.collections.unsettled import UnsettledCompiler
 from nexus.data.collections.usual import UsualQueries
 from nexus.data.database import Database
 
@@ -40,6 +41,10 @@ class CollectionReader:
         table: The table that they are in.
         dialect: The engine's words.
         max_bytes: How many bytes a document may take as JSON.
+
+    Attributes:
+        is_settled: Whether all rows have the keys of the table's indexes. While an older generation
+            writes, they are looked for in the documents themselves as well.
     """
 
     def __init__(
@@ -48,11 +53,17 @@ class CollectionReader:
         self._database = database
         self._table = table
         self._dialect = dialect
-        self._compiler = Compiler(dialect, table.columns)
-        self._by_id = self._compiler.order(BY_ID)
+        self._settled = Compiler(dialect, table.columns)
+        self._unsettled = UnsettledCompiler(dialect, table.columns, table.shape)
+        self._by_id = self._settled.order(BY_ID)
         self._statements = Statements(table, dialect)
         self._usual = UsualQueries(table, dialect)
         self._rows = RowMaker(table, dialect, max_bytes=max_bytes)
+        self.is_settled = True
+
+    @property
+    def _compiler(self) -> Compiler:
+        return self._settled if self.is_settled else self._unsettled
 
     @property
     def name(self) -> str:
@@ -94,7 +105,8 @@ class CollectionReader:
             InvalidQuery: Another argument cannot be used.
         """
         make = self._maker(fields)
-        query = self._usual.find(filter, limit, offset) if sort is None else None
+        is_usual = sort is None and self.is_settled
+        query = self._usual.find(filter, limit, offset) if is_usual else None
         if query is None:
             query = self._dialect.finish(self._select(filter, sort, limit, offset))
         rows = await self._database.fetch_all(*query)

@@ -48,11 +48,14 @@ class Reconciler:
         self._definition = definition
         self._dialect = dialect
 
-    async def reconcile(self, *, removes: bool) -> None:
+    async def reconcile(self, *, removes: bool) -> bool:
         """Bring the table to what is declared.
 
         Args:
             removes: Whether what is not declared goes; not while older generations write.
+
+        Returns:
+            Whether all rows have the keys that are declared, now and later: nobody writes others.
 
         Raises:
             IndexNotUnique: Documents have the same value where it is to be unique.
@@ -61,14 +64,15 @@ class Reconciler:
         """
         found = await self._found(self._database)
         if found is not None and self._is_as_declared(found):
-            return
+            return True
         if await self._add_columns():
-            return
+            return True
         is_complete = await self._fill()
         for index in self._table.indexes:
             await self._add_index(index)
         if removes:
             await self._remove(is_complete=is_complete)
+        return removes and is_complete
 
     # What there is
 
@@ -167,30 +171,45 @@ class Reconciler:
             f" ORDER BY id LIMIT {_BATCH}"
         )
         sets = "".join(f"{column} = ?, " for column in table.columns.values())
-        # A row that somebody writes meanwhile has another version, and is left to the next pass.
+        # A row that somebody writes meanwhile is another one, and is left to the next pass.
         update, _ = self._dialect.finish(
             Sql(
-                f"UPDATE {table.name} SET {sets}shape = ? WHERE id = ? AND version = ?",  # noqa: S608
-                (None,) * (len(table.columns) + 3),
+                f"UPDATE {table.name} SET {sets}shape = ?"  # noqa: S608
+                f" WHERE id = ? AND version = ? AND {self._dialect.same_text}",
+                (None,) * (len(table.columns) + 4),
             )
         )
         last: Any = self._dialect.text("")
         count = 0
+        refused: list[Any] = []
         while rows := await self._database.fetch_all(
             *self._dialect.finish(Sql(select, (shape, last)))
         ):
             updates = []
             for row in rows:
                 keys = table.keys(decode_document(row[2]), self._dialect.id_text(row[0]))
-                updates.append((*keys, shape, row[0], row[1]))
+                updates.append((*keys, shape, *row))
             try:
                 await self._database.execute_many(update, updates)
-            except UniqueViolation as violation:
-                await self._explain(violation, rows)
-                raise
+            except UniqueViolation:
+                refused += await self._fill_one_by_one(update, updates, rows)
             last = rows[-1][0]
             count += len(rows)
+        if refused:
+            violation, row = refused[0]
+            await self._explain(violation, [row])
+            raise violation
         return count
+
+    async def _fill_one_by_one(self, update: str, updates: Any, rows: Any) -> list[Any]:
+        """Make the keys of all rows that a unique index takes, and give those that it refuses."""
+        refused = []
+        for values, row in zip(updates, rows, strict=True):
+            try:
+                await self._database.execute(update, values)
+            except UniqueViolation as violation:
+                refused.append((violation, row))
+        return refused
 
     async def _explain(self, violation: UniqueViolation, rows: Any) -> None:
         """Find which of the rows has what is unique already, and name it."""

@@ -14,6 +14,8 @@ class Statements:
         insert: Id, version, shape, keys and document.
         update: Shape, keys, document, id: and the version goes up by one.
         update_version: As `update`, for one version only, which comes last.
+        update_same: As `update_version`, and for one text only, which comes last: a document that
+            was removed and added anew may have the version that another had before it.
         delete: Id.
         delete_version: Id and version.
     """
@@ -34,5 +36,6 @@ class Statements:
         self.insert = statement(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({values})")  # noqa: S608
         self.update = statement(update)
         self.update_version = statement(f"{update} AND version = ?")
+        self.update_same = statement(f"{update} AND version = ? AND {dialect.same_text}")
         self.delete = statement(delete)
         self.delete_version = statement(f"{delete} AND version = ?")

@@ -76,6 +76,12 @@ class LentConnection(PoolProxiedConnection):
     def close(self) -> None:
         """Leave it to the transaction."""
 
+    def _close_special(self, transaction_reset: bool = False) -> None:
+        """Leave it to the transaction, whose stretch SQLAlchemy has just undone.
+
+        What SQLAlchemy calls in place of `close` where it has ended its transaction itself.
+        """
+
     @override
     def __getattr__(self, name: str) -> Any:
         return getattr(self.dbapi_connection, name)

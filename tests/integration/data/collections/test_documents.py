@@ -378,6 +378,28 @@ async def test_updates_at_the_same_time_lose_nothing(items: Collection) -> None:
     assert {f"n{number}": number for number in range(100)}.items() <= found.items()
 
 
+async def test_an_update_never_brings_a_removed_document_back(
+    items: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await items.insert({"_id": "x", "tag": "first"})
+    database = items._database
+    fetch_one = database.fetch_one
+
+    async def replace_after(*arguments: Any) -> Any:
+        monkeypatch.setattr(database, "fetch_one", fetch_one)
+        row = await fetch_one(*arguments)
+        await items.delete("x")
+        await items.insert({"_id": "x", "tag": "second"})
+        return row
+
+    monkeypatch.setattr(database, "fetch_one", replace_after)
+
+    assert await items.update("x", {"seen": True}) == 1
+
+    found = await items.get("x")
+    assert found == {"_id": "x", "_version": 2, "tag": "second", "seen": True}
+
+
 async def test_of_updates_that_expect_the_same_version_one_happens(items: Collection) -> None:
     document_id = await items.insert({"n": 0})
 

@@ -198,6 +198,57 @@ async def test_an_older_generation_writes_until_it_is_relieved(
     assert {each["_version"] for each in await new["items"].find()} == {1, 2}
 
 
+async def test_what_an_older_generation_writes_is_found_by_new_fields_at_once(
+    database: Database,
+) -> None:
+    old = collections(database, BY_PRICE)
+    await old.reconcile()
+    ids = await old["items"].insert_many(DOCUMENTS)
+    new = collections(database, [*BY_PRICE, {"field": "sku"}])
+    await new.prepare()
+    items = new["items"]
+
+    await old["items"].insert({"sku": "late", "price": 3})
+    await old["items"].update(ids[1], {"sku": "changed"})
+    await items.insert({"sku": "late", "price": 4})
+
+    assert [each["price"] for each in await items.find({"sku": "late"}, sort="price")] == [3, 4]
+    assert await items.count({"sku": "late", "price": 3}) == 1
+    assert await items.count({"sku": {"$in": ["changed", "late"]}}) == 3
+    assert await items.count({"sku": "s1"}) == 0
+    assert await items.count({"sku": {"$ne": "late"}}) == len(DOCUMENTS)
+    assert await items.update({"sku": "changed"}, {"seen": True}) == 1
+    assert [each["sku"] for each in await items.find(sort="-sku", limit=2)] == ["s99", "s98"]
+    await old["items"].insert({"sku": "z"})
+    assert [each["sku"] for each in await items.find(sort="-sku", limit=2)] == ["z", "s99"]
+    assert await items.delete({"sku": "z"}) == 1
+    await new.reconcile()
+    assert await items.count({"sku": "late"}) == 2
+
+
+async def test_one_duplicate_keeps_no_other_row_from_its_keys(
+    database: Database, look: Look
+) -> None:
+    old = collections(database, [])
+    await old.reconcile()
+    new = collections(database, BY_SKU)
+    await new.prepare()
+    await old["items"].insert_many([{"_id": "b", "sku": "b"}, {"_id": "c", "sku": "b"}])
+    await old["items"].insert_many([{"sku": f"s{number}"} for number in range(300)])
+
+    with pytest.raises(IndexNotUnique) as caught:
+        await new.reconcile()
+
+    assert set(caught.value.ids) == {"b", "c"}
+    table = new["items"]._table
+    rows = await database.fetch_all(
+        f"SELECT id FROM {table.name} WHERE shape <> {table.shape}"  # noqa: S608 - our names
+    )
+    assert len(rows) == 1
+    assert await new["items"].count({"sku": "b"}) == 2
+    assert (await look()).indexes >= {table.marker}
+
+
 async def test_what_an_older_generation_made_twice_meanwhile_is_told(database: Database) -> None:
     old = collections(database, [])
     await old.reconcile()

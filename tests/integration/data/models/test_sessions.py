@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, insert, select, text, update
-from sqlalchemy.exc import IntegrityError, InvalidRequestError
+from sqlalchemy.exc import IntegrityError, InvalidRequestError, ResourceClosedError
 from sqlalchemy.orm import selectinload
 from sqlalchemy.orm.exc import DetachedInstanceError
 
@@ -571,6 +571,55 @@ async def test_a_lost_connection_is_an_outage_and_stores_nothing(
             await session.flush()
             number = await session.scalar(text(whoami))
             await operator.execute(kill.format(number))
+    assert await names(tasks) == []
+
+
+async def test_closing_the_connection_hides_no_error_and_leaves_nothing_behind(
+    tasks: Any, database: Database
+) -> None:
+    Item = tasks.module.Item
+    with pytest.raises(ZeroDivisionError):
+        async with tasks.session() as session:
+            session.add(Item(name="a"))
+            await session.flush()
+            connection = await session.connection()
+            rows = await connection.stream(select(Item.name))
+            try:
+                async for _ in rows:
+                    raise ZeroDivisionError
+            finally:
+                await connection.close()
+    with pytest.raises(ResourceClosedError, match="This Connection is closed"):
+        async with tasks.session() as session:
+            await (await session.connection()).close()
+            await session.scalar(select(Item))
+    with pytest.raises(InvalidRequestError, match="inactive"):  # as on an engine of one's own
+        async with tasks.session() as session:
+            session.add(Item(name="b"))
+            await session.flush()
+            await (await session.connection()).close()
+    assert await names(tasks) == []
+    async with database.transaction(), tasks.session() as session:
+        session.add(Item(name="c"))
+    assert await names(tasks) == ["c"]
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"], indirect=True)
+async def test_closing_a_connection_that_is_lost_hides_no_outage(
+    tasks: Any, database: Database, open_database: Any
+) -> None:
+    operator = await open_database()
+    whoami, kill = {
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+        "mariadb": ("SELECT connection_id()", "KILL {}"),
+    }[database.engine]
+    with pytest.raises(DatabaseUnavailable):
+        async with tasks.session() as session:
+            session.add(tasks.module.Item(name="a"))
+            await session.flush()
+            connection = await session.connection()
+            await operator.execute(kill.format(await connection.scalar(text(whoami))))
+            await connection.close()
     assert await names(tasks) == []
 
 

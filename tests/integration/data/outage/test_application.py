@@ -1,6 +1,7 @@
 """An application whose database server goes away, while it runs and before it starts."""
 
 import asyncio
+import logging
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from nexus.app import NexusApp, create_nexus_app
+from nexus.errors import DatabaseUnavailable
 
 SHOP = Path(__file__).parents[3] / "acceptance" / "plugins" / "shop"
 
@@ -24,7 +26,7 @@ def application(tmp_path: Path, server: Any) -> Callable[[], NexusApp]:
         f"{where.engine}://{where.user}:{quote(where.password)}@{where.host}:{where.port}"
         f"/{where.database}"
     )
-    settings = {"database": {"url": url}}
+    settings = {"database": {"url": url, "pool_timeout": 2.0}}
     return lambda: create_nexus_app(
         tmp_path, overrides=settings, environ={}, configure_logging=False
     )
@@ -135,3 +137,118 @@ async def test_a_plugin_whose_start_met_an_outage_is_tried_again(
 
         await until(runs)
         assert (await buy(client)).status_code == 201
+
+
+AWAY = "The database is away, so no plugin starts before it is back"
+BACK = "The database is back"
+
+
+async def comes_up_when_it_goes_on(app: NexusApp, server: Any, engine: str) -> None:
+    """Hold that the application waits for the frozen server, longer than one attempt takes."""
+    async with client_of(app) as client:
+        for _ in range(3):
+            assert await says_that_the_database_is_away(client, engine)
+            await asyncio.sleep(1)
+        server.resume()
+        await until(lambda: is_ready(client))
+        assert (await buy(client)).status_code == 201
+
+
+@pytest.mark.timeout(180)
+async def test_an_application_that_starts_before_a_frozen_server_waits_for_it(
+    server: Any, application: Callable[[], NexusApp], caplog: pytest.LogCaptureFixture
+) -> None:
+    server.pause()
+    app = application()
+    await app.startup()
+    try:
+        await comes_up_when_it_goes_on(app, server, server.engine)
+    finally:
+        server.resume()
+        await app.shutdown()
+    assert [caplog.messages.count(told) for told in (AWAY, BACK)] == [1, 1]
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("moment", ["tables", "tokens", "plugins"])
+async def test_an_application_whose_server_freezes_while_it_starts_waits_for_it(
+    server: Any,
+    application: Callable[[], NexusApp],
+    moment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = application()
+    owner, name = {
+        "tables": (app.database, "_make_tables"),
+        "tokens": (app.tokens, "open"),
+        "plugins": (app.manager, "start"),
+    }[moment]
+    step = getattr(owner, name)
+    steps = 0
+
+    async def frozen(*arguments: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 1:
+            server.pause()
+        return await step(*arguments)
+
+    monkeypatch.setattr(owner, name, frozen)
+    async with asyncio.timeout(30):
+        await app.startup()
+    try:
+        await comes_up_when_it_goes_on(app, server, server.engine)
+    finally:
+        server.resume()
+        await app.shutdown()
+    assert steps == 2
+    assert [caplog.messages.count(told) for told in (AWAY, BACK)] == [1, 1]
+
+
+@pytest.mark.timeout(180)
+async def test_an_application_that_is_refused_after_it_has_waited_says_so(
+    server: Any, application: Callable[[], NexusApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.stop()
+    app = application()
+    told: list[BaseException] = []
+    monkeypatch.setattr(app, "give_up", told.append)
+    monkeypatch.setattr(app.database, "url", server.url(password="wrong secret"))
+    async with app.app.router.lifespan_context(app.app):
+        assert app.waits_for_database
+        await server.start()
+        async with asyncio.timeout(30):
+            with pytest.raises(DatabaseUnavailable, match="password or the user") as caught:
+                await app.ready()
+        assert told == [caught.value]
+        assert not app.is_settled
+        assert not app.waits_for_database
+
+
+@pytest.mark.timeout(180)
+async def test_an_error_after_the_waiting_ends_it_and_leaves_nothing_open(
+    server: Any,
+    application: Callable[[], NexusApp],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail() -> None:
+        message = "the wiring broke"
+        raise RuntimeError(message)
+
+    server.stop()
+    app = application()
+    told: list[BaseException] = []
+    monkeypatch.setattr(app, "give_up", told.append)
+    monkeypatch.setattr(app.bus, "start", fail)
+    await app.startup()
+    await server.start()
+    async with asyncio.timeout(30):
+        with pytest.raises(RuntimeError, match="the wiring broke"):
+            await app.ready()
+    assert app.database.figures()["pool_idle"] == 0
+    [record] = [each for each in caplog.records if each.levelno == logging.CRITICAL]
+    assert record.exc_info is not None
+    assert told == []  # without a server there is no process to end
+    await app.shutdown()

@@ -229,6 +229,22 @@ async def test_a_stream_that_loses_its_connection_says_so(
     assert len(await numbers(database)) == 50_000
 
 
+@pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+async def test_a_server_does_not_give_up_a_reader_who_takes_his_time(server: Any) -> None:
+    server.stop()
+    server.options = ["--net-write-timeout=1"]
+    await server.start()
+    query = "SELECT seq, REPEAT('x', 10000) FROM seq_1_to_5000"
+    async with server.make(server.url()) as database:
+        number = 0
+        async for _ in database.stream(query, chunk=10):
+            number += 1
+            if number == 100:
+                await asyncio.sleep(4)
+
+    assert number == 5000
+
+
 async def take_all(server: Any, connections: list[Any]) -> None:
     while True:
         connections.append(await server.make(server.url()).connect())

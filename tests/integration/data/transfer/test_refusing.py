@@ -107,6 +107,12 @@ def unknown_form(lines: list[Any]) -> None:
     lines[line_with(lines, "table", "every") + 2]["row"][1] = {"money": 1}
 
 
+def decimal_that_no_database_keeps(lines: list[Any]) -> None:
+    row = lines[line_with(lines, "table", "every") + 1]["row"]
+    at = next(n for n, value in enumerate(row) if isinstance(value, dict) and "decimal" in value)
+    row[at] = {"decimal": "0.12345678901234567890"}
+
+
 def same_key(lines: list[Any]) -> None:
     at = line_with(lines, "table", "every")
     lines[at + 3]["row"][0] = lines[at + 1]["row"][0]
@@ -149,6 +155,10 @@ def other_revision(lines: list[Any]) -> None:
         (unknown_column, "tasks__every has no column 'texts' here"),
         (wrong_type, "takes an integer, and the file has str"),
         (unknown_form, "unknown type 'money'"),
+        (
+            decimal_that_no_database_keeps,
+            r"price .* has the decimal number 0\.1234567890123456789.*round such numbers.*again",
+        ),
         (same_key, "tasks__every refuses the row"),
         (text_that_no_database_takes, "tasks__every refuses the row"),
         (same_sku, "refuses a document: .*sku"),
@@ -164,7 +174,7 @@ async def test_what_does_not_fit_changes_nothing(
 ) -> None:
     path, before = await filled(side, tmp_path)
     rewrite(path, change)
-    with pytest.raises(DataFileRefused, match=f"(?s){told}.*Nothing was imported"):
+    with pytest.raises(DataFileRefused, match=f"(?is){told}.*Nothing was imported"):
         await side.take(path, replace=True)
     assert await side.everything() == before
 
@@ -266,3 +276,31 @@ async def test_what_a_file_cannot_hold_is_told_with_its_place(side: Any, tmp_pat
     await side.database.execute("INSERT INTO tasks__odd VALUES (1, '[1,2]')")
     with pytest.raises(NotExportable, match=r"column p of the table tasks__odd \(.*\) holds"):
         await side.export(tmp_path / "tasks.jsonl")
+
+
+async def test_what_is_too_large_for_a_line_is_told_with_its_place(
+    side: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nexus.transfer.lines.LONGEST_LINE", 4096)
+    places: list[str] = []
+
+    async def refused() -> None:
+        with pytest.raises(NotExportable, match=r"a line of .* bytes") as caught:
+            await side.export(tmp_path / "tasks.jsonl")
+        places.append(caught.value.data["place"])
+
+    await side.prepare()
+    await side.add(side.module.Every(id=1, raw=bytes(4096)))
+    await refused()
+    await side.collections["items"].insert({"text": "x" * 4096})
+    await refused()
+    await side.store.set("data:tasks", "long", "x" * 4096)
+    await refused()
+    await side.settings(size="x" * 4096)
+    await refused()
+    assert places == [
+        "A row of the table tasks__every",
+        "A document of the collection 'items'",
+        "The value of the key 'long'",
+        "The setting 'size'",
+    ]

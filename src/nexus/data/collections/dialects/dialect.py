@@ -16,10 +16,12 @@ class Dialect(Protocol):
     Attributes:
         lock: What a SELECT ends with so that others cannot change its rows meanwhile.
         unlimited: What stands for LIMIT where there is an offset alone.
+        same_text: Asks whether a document's text is the parameter, as it was stored.
     """
 
     lock: str
     unlimited: str
+    same_text: str
 
     def finish(self, sql: Sql) -> tuple[str, tuple[Any, ...]]:
         """Give the statement with the engine's placeholders, and its parameters."""

@@ -38,6 +38,7 @@ class MariadbDialect:
 
     lock: Final = " FOR UPDATE"
     unlimited: Final = "18446744073709551615"
+    same_text: Final = "doc = ?"
 
     def finish(self, sql: Sql) -> tuple[str, tuple[Any, ...]]:
         """Give the statement with the driver's placeholders."""

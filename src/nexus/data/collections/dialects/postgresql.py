@@ -24,6 +24,7 @@ class PostgresqlDialect:
 
     lock: Final = " FOR UPDATE"
     unlimited: Final = "ALL"
+    same_text: Final = "doc::text = ?::text"
 
     def finish(self, sql: Sql) -> tuple[str, tuple[Any, ...]]:
         """Number the placeholders; a text that comes again has its number again."""

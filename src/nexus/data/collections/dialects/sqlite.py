@@ -26,6 +26,7 @@ class SqliteDialect:
 
     lock: Final = ""
     unlimited: Final = "-1"
+    same_text: Final = "doc = ?"
 
     def finish(self, sql: Sql) -> tuple[str, tuple[Any, ...]]:
         """Give the statement as it is."""

@@ -1,13 +1,15 @@
 """One connection of asyncmy, as the pool and the leases use it."""
 
+import asyncio
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from asyncmy.cursors import SSCursor
-from asyncmy.errors import MySQLError, NotSupportedError
+from asyncmy.errors import MySQLError, NotSupportedError, OperationalError
 
 from nexus.data.database import Parameters
-from nexus.data.engines.mariadb.errors import REPREPARE, is_breakage, number
+from nexus.data.engines.mariadb.errors import OVERDUE, REPREPARE, is_breakage, number
 from nexus.data.engines.mariadb.marks import is_preparable, question_marks
 from nexus.data.engines.mariadb.raw import QuietCursor, RawConnection
 from nexus.data.engines.mariadb.stream import UnbufferedStream
@@ -15,7 +17,9 @@ from nexus.data.engines.mariadb.stream import UnbufferedStream
 _KEPT: Final = 200
 _OVERHEAD: Final = 64
 _BATCH: Final = 4 * 1024 * 1024
-_LEFTOVER: Final = 1000
+_LEFTOVER: Final = 64 * 1024
+"""Bytes of a stream that are read for nobody rather than that the connection is dropped."""
+_SELECT: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 _TOO_LARGE: Final = 1153
 
 
@@ -29,6 +33,7 @@ class MariadbConnection:
         raw: The connection.
         thread: What the server calls it.
         largest: The most bytes that the server takes at once.
+        limit: Seconds that a statement may take, which the server sees to but for streams.
         kill: Is told the thread of a connection that was dropped while the server was busy.
 
     Attributes:
@@ -41,6 +46,7 @@ class MariadbConnection:
         *,
         thread: int,
         largest: int,
+        limit: float,
         kill: Callable[[int, int], None],
     ) -> None:
         self.raw = raw
@@ -49,6 +55,7 @@ class MariadbConnection:
         self._thread = thread
         self._port = raw.local_port
         self._largest = largest
+        self._limit = limit
         self._kill = kill
         self._statements: dict[str, Any] = {}
         self._awaits_answer = False
@@ -117,13 +124,19 @@ class MariadbConnection:
         """Run a query whose rows are fetched little by little.
 
         Another statement on the connection has to fetch the rest of them first.
+
+        To the server the statement lasts until its last row is fetched, so its limit would be one
+        on the reader. It is ours here, for the time until the first row.
         """
         await self._ready()
         cursor = SSCursor(self.raw)
         self._awaits_answer = True
         self.raw.pause()
         try:
-            await self._answer(cursor.execute(query, parameters))
+            async with asyncio.timeout(None if self.is_patient else self._limit):
+                await self._answer(cursor.execute(self._without_limit(query), parameters))
+        except TimeoutError as error:
+            raise OperationalError(OVERDUE, "it gave no row in time") from error
         except BaseException:
             self.raw.resume()
             raise
@@ -149,9 +162,17 @@ class MariadbConnection:
 
     async def allow_long(self) -> None:
         """Let statements take as long as they need."""
-        is_mariadb = "MariaDB" in self.raw.get_server_info()
-        name = "max_statement_time" if is_mariadb else "max_execution_time"
+        name = "max_statement_time" if self._is_mariadb else "max_execution_time"
         await self.execute(f"SET SESSION {name} = 0", ())
+
+    @property
+    def _is_mariadb(self) -> bool:
+        return "MariaDB" in self.raw.get_server_info()
+
+    def _without_limit(self, query: str) -> str:
+        if self._is_mariadb:
+            return f"SET STATEMENT max_statement_time = 0 FOR {query}"
+        return _SELECT.sub("SELECT /*+ MAX_EXECUTION_TIME(0) */", query, count=1)
 
     async def settle(self) -> None:
         """Roll back; a connection with an answer under way is never used again."""

@@ -14,6 +14,7 @@ from nexus.data.engines.mariadb.errors import (
     DEADLOCK,
     TROUBLES,
     is_refusal,
+    not_let_in,
     number,
     translated,
     unusable,
@@ -26,7 +27,10 @@ from nexus.data.engines.server.database import ServerDatabase
 from nexus.data.engines.server.pool import ConnectionPool
 from nexus.data.engines.server.tls import client_context
 from nexus.data.url import DatabaseUrl
+from nexus.errors import DatabaseUnavailable
 
+_READER_PATIENCE: Final = 3600
+"""Seconds that the server waits for whoever reads a stream; its own minute is soon over."""
 _MODES: Final = (
     "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
     "NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY"
@@ -75,7 +79,7 @@ class MariadbDatabase(ServerDatabase[MariadbConnection]):
                 raw.abort()
                 raise
         except TROUBLES as error:
-            raise self._translated(error) from error
+            raise not_let_in(error, self.url, statement_limit=self.limits.statement) from error
 
     async def _reach(self) -> RawConnection:
         url = self.url
@@ -110,12 +114,14 @@ class MariadbDatabase(ServerDatabase[MariadbConnection]):
             statement_limit = f"max_execution_time = {max(1, int(limit * 1000))}"
         await raw.query(
             f"SET NAMES utf8mb4, autocommit = 1, sql_mode = '{_MODES}', time_zone = '+00:00',"
-            f" {statement_limit}"
+            f" {statement_limit}, net_write_timeout = {_READER_PATIENCE}"
         )
         await raw.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
         await raw.query("SELECT CONNECTION_ID(), @@max_allowed_packet")
         [(thread, largest)] = raw.result.rows
-        return MariadbConnection(raw, thread=thread, largest=largest, kill=self._killer.kill)
+        return MariadbConnection(
+            raw, thread=thread, largest=largest, limit=limit, kill=self._killer.kill
+        )
 
     @override
     async def _is_alive(self) -> bool:
@@ -123,6 +129,8 @@ class MariadbDatabase(ServerDatabase[MariadbConnection]):
             raw = await self._reach()
         except TROUBLES as error:
             return is_refusal(error)
+        except DatabaseUnavailable:
+            return True  # nobody can be asked: a file for it has gone
         raw.abort()
         return True
 

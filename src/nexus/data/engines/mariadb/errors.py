@@ -6,15 +6,27 @@ from typing import Final
 
 from asyncmy.errors import InterfaceError, InternalError, MySQLError
 
-from nexus.data.engines.server.unreachable import collided, lost, overdue, unreachable
+from nexus.data.engines.server.unreachable import (
+    collided,
+    lost,
+    overdue,
+    refused,
+    unreachable,
+)
 from nexus.data.url import DatabaseUrl
-from nexus.errors import DatabaseUnavailable, TransactionReadOnly, UniqueViolation
+from nexus.errors import (
+    DatabaseUnavailable,
+    NexusError,
+    TransactionReadOnly,
+    UniqueViolation,
+)
 
 TROUBLES: Final = (MySQLError, OSError, TimeoutError)
 """Everything that asyncmy raises."""
 
 DEADLOCK: Final = 1213
 REPREPARE: Final = 1615
+OVERDUE: Final = 1969
 
 _WAIT: Final = "Nothing here needs a restart."
 _FIRST_OF_SERVER: Final = 1000
@@ -22,12 +34,17 @@ _FIRST_OF_CLIENT: Final = 2000
 _LAST_OF_CLIENT: Final = 3000
 _UNREACHABLE: Final = 2003
 _NO_TLS: Final = 2026
-_STATEMENT_LIMITS: Final = frozenset({1969, 3024})
+_STATEMENT_LIMITS: Final = frozenset({OVERDUE, 3024})
 _DUPLICATES: Final = frozenset({1062, 1586, 1859})
 _READ_ONLY: Final = 1792
 _ENDED: Final = frozenset({1053, 1080, 1152, 1184, 1927})
-_PASSING: Final = frozenset({1040, 1203})
+_PASSING: Final = frozenset({1021, 1040, 1041, 1114, 1203, 1205, 1226, 1317})
+_REFUSALS: Final = frozenset({1040, 1044, 1045, 1049, 1129, 1130, 1203, 1226, 1698})
 _KEY: Final = re.compile(r"for key '([^']*)'\Z")
+_CREDENTIALS: Final = (
+    "the password or the user was refused",
+    "Correct user and password in database.url.",
+)
 _FULL: Final = ("the server's disk is full", f"Free some space there. {_WAIT}")
 _MANY: Final = (
     "the server has too many connections",
@@ -47,10 +64,8 @@ _PROBLEMS: Final[dict[int, tuple[str, str]]] = {
         "the user may not use that database",
         "GRANT the user ALL PRIVILEGES on it, or correct its name in database.url.",
     ),
-    1045: (
-        "the password or the user was refused",
-        "Correct user and password in database.url.",
-    ),
+    1045: _CREDENTIALS,
+    1698: _CREDENTIALS,
     1049: (
         "there is no such database on the server",
         "Create it (CREATE DATABASE), or correct its name in database.url.",
@@ -97,8 +112,14 @@ def unusable(error: Exception, url: DatabaseUrl, *, statement_limit: float) -> E
     """Give the error for trouble with the platform's own tables."""
     if number(error) == 1142:  # noqa: PLR2004 - a command denied to the user
         problem, advice = _PROBLEMS[1044]
-        return DatabaseUnavailable(path=url.location, problem=problem, advice=advice)
+        return DatabaseUnavailable(path=url.location, problem=problem, advice=advice, refused=True)
     return translated(error, url, statement_limit=statement_limit)
+
+
+def not_let_in(error: Exception, url: DatabaseUrl, *, statement_limit: float) -> Exception:
+    """Give the error for a connection that could not be made."""
+    told = unusable(error, url, statement_limit=statement_limit)
+    return told if isinstance(told, NexusError) else refused(url, error)
 
 
 def is_refusal(error: BaseException) -> bool:
@@ -124,7 +145,11 @@ def _of_server(error: MySQLError, url: DatabaseUrl, statement_limit: float) -> E
     if code in _PROBLEMS:
         problem, advice = _PROBLEMS[code]
         told = DatabaseUnavailable(
-            path=url.location, problem=problem, advice=advice, passing=code in _PASSING
+            path=url.location,
+            problem=problem,
+            advice=advice,
+            passing=code in _PASSING,
+            refused=code in _REFUSALS,
         )
     elif code in _DUPLICATES:
         told = UniqueViolation(constraint=_index(str(error.args[-1])))

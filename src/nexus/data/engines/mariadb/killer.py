@@ -13,6 +13,7 @@ from typing import Final
 
 from nexus.data.engines.mariadb.errors import TROUBLES
 from nexus.data.engines.mariadb.raw import RawConnection
+from nexus.errors import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class ThreadKiller:
             try:
                 async with asyncio.timeout(_PATIENCE):
                     await self._kill(threads)
-            except TROUBLES:
+            except (*TROUBLES, DatabaseUnavailable):
                 logger.warning(
                     "Statements that were given up may go on at the server",
                     extra={"threads": sorted(threads)},

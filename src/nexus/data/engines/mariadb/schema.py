@@ -44,6 +44,7 @@ async def make_tables(connection: "MariadbConnection", location: str) -> None:
             path=location,
             problem=f"another process has been making its tables for {_PATIENCE} s",
             advice="Find it in SHOW PROCESSLIST and end it.",
+            passing=True,
         )
     try:
         await _make(connection, location)

@@ -1,11 +1,14 @@
 """The rows of a query that the server sends as fast as it is let."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from nexus.data.engines.mariadb.raw import RawConnection
 
 _AT_ONCE: Final = 1000
+_OVERHEAD: Final = 64
+"""Bytes of a row besides its texts."""
 
 
 class UnbufferedStream:
@@ -28,7 +31,7 @@ class UnbufferedStream:
         self._raw = raw
         self._cursor = cursor
         self._answer = answer
-        self._ahead: list[Any] = []
+        self._ahead: deque[Any] = deque()
         self._is_wanted = True
         self.is_at_end = False
 
@@ -44,7 +47,7 @@ class UnbufferedStream:
 
     async def next(self, count: int) -> Sequence[Any]:
         """Give up to so many of the rows that follow."""
-        rows, self._ahead = self._ahead[:count], self._ahead[count:]
+        rows = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
         if len(rows) < count and not self.is_at_end:
             rows += await self._fetch(count - len(rows))
         return rows
@@ -52,13 +55,17 @@ class UnbufferedStream:
     async def read_ahead(self) -> None:
         """Take in all that is left, because the connection is wanted for something else."""
         while not self.is_at_end:
-            rows = await self._fetch(_AT_ONCE)
+            # Rows that nobody wants may be large ones, of which one at a time is held.
+            rows = await self._fetch(_AT_ONCE if self._is_wanted else 1)
             if self._is_wanted:
                 self._ahead += rows
 
-    async def skip(self, count: int) -> None:
-        """Take in so many rows for nobody."""
-        await self._fetch(count)
+    async def skip(self, size: int) -> None:
+        """Take in about so many bytes for nobody."""
+        self.forget()
+        while size > 0 and not self.is_at_end:
+            for row in await self._fetch(1):
+                size -= _OVERHEAD + sum(len(each) for each in row if isinstance(each, str | bytes))
 
     def forget(self) -> None:
         """Do without the rest."""

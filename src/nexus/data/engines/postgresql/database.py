@@ -10,6 +10,7 @@ from nexus.data.engines.postgresql.errors import (
     COLLISIONS,
     TROUBLES,
     is_refusal,
+    not_let_in,
     translated,
     unusable,
 )
@@ -17,7 +18,8 @@ from nexus.data.engines.postgresql.lease import PostgresqlLease
 from nexus.data.engines.postgresql.schema import make_tables
 from nexus.data.engines.server.database import ServerDatabase
 from nexus.data.engines.server.pool import ConnectionPool
-from nexus.data.engines.server.tls import client_context
+from nexus.data.engines.server.tls import check_roots, client_context
+from nexus.errors import DatabaseUnavailable
 
 _CHECKS_CLIENT: Final = (14, 0)
 
@@ -48,20 +50,19 @@ class PostgresqlDatabase(ServerDatabase[PostgresqlConnection]):
         """Make a connection of the caller's own."""
         try:
             raw = await self._reach(self.limits.pool_timeout)
+            try:
+                await raw.execute(self._session(raw))
+            except BaseException:
+                raw.terminate()
+                raise
         except TROUBLES as error:
-            raise self._translated(error) from error
-        try:
-            await raw.execute(self._session(raw))
-        except BaseException as error:
-            raw.terminate()
-            if isinstance(error, TROUBLES):
-                raise self._translated(error) from error
-            raise
+            raise not_let_in(error, self.url, statement_limit=self.limits.statement) from error
         return PostgresqlConnection(raw)
 
     async def _reach(self, patience: float) -> asyncpg.Connection:
         url = self.url
         tls: Any = url.tls
+        check_roots(url)
         if tls in {"require", "verify-full"}:
             tls = client_context(url)
         connection: asyncpg.Connection = await asyncpg.connect(
@@ -95,6 +96,8 @@ class PostgresqlDatabase(ServerDatabase[PostgresqlConnection]):
             raw = await self._reach(self.limits.pool_timeout)
         except TROUBLES as error:
             return is_refusal(error)
+        except DatabaseUnavailable:
+            return True  # nobody can be asked: a file for it has gone
         raw.terminate()
         return True
 

@@ -5,9 +5,20 @@ from typing import Final
 
 import asyncpg  # type: ignore[import-untyped]  # it has none
 
-from nexus.data.engines.server.unreachable import collided, lost, overdue, unreachable
+from nexus.data.engines.server.unreachable import (
+    collided,
+    lost,
+    overdue,
+    refused,
+    unreachable,
+)
 from nexus.data.url import DatabaseUrl
-from nexus.errors import DatabaseUnavailable, TransactionReadOnly, UniqueViolation
+from nexus.errors import (
+    DatabaseUnavailable,
+    NexusError,
+    TransactionReadOnly,
+    UniqueViolation,
+)
 
 TROUBLES: Final = (
     asyncpg.PostgresError,
@@ -51,7 +62,8 @@ _PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "57P05": ("the server ended the connection, which was idle", _WAIT),
     "58030": ("the server cannot read or write its files", "Look into the server's log."),
 }
-_PASSING: Final = frozenset({"53300", "57P01", "57P02", "57P03", "57P05"})
+_PASSING: Final = frozenset({"53100", "53200", "53300", "57P01", "57P02", "57P03", "57P05"})
+_REFUSALS: Final = frozenset({"28P01", "28000", "3D000", "42501", "53300"})
 _ALWAYS: Final = frozenset(_PROBLEMS) - {"42501"}
 """A missing privilege is trouble with the database when its tables are made; a statement's
 otherwise."""
@@ -79,6 +91,12 @@ def unusable(error: Exception, url: DatabaseUrl, *, statement_limit: float) -> E
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
         return _problem(url, "42501")
     return translated(error, url, statement_limit=statement_limit)
+
+
+def not_let_in(error: Exception, url: DatabaseUrl, *, statement_limit: float) -> Exception:
+    """Give the error for a connection that could not be made."""
+    told = unusable(error, url, statement_limit=statement_limit)
+    return told if isinstance(told, NexusError) else refused(url, error)
 
 
 def is_refusal(error: BaseException) -> bool:
@@ -113,5 +131,9 @@ def _of_server(
 def _problem(url: DatabaseUrl, state: str) -> DatabaseUnavailable:
     problem, advice = _PROBLEMS[state]
     return DatabaseUnavailable(
-        path=url.location, problem=problem, advice=advice, passing=state in _PASSING
+        path=url.location,
+        problem=problem,
+        advice=advice,
+        passing=state in _PASSING,
+        refused=state in _REFUSALS,
     )

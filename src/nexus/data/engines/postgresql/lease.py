@@ -5,8 +5,6 @@ and the savepoint go together, a savepoint serves until something has been chang
 waits until somebody wants to go on.
 """
 
-import re
-from functools import lru_cache
 from typing import Any, Final
 
 from typing_extensions import override
@@ -14,6 +12,7 @@ from typing_extensions import override
 from nexus.data.database import ANEW, Parameters
 from nexus.data.engines.postgresql.connection import PostgresqlConnection
 from nexus.data.engines.postgresql.driver import DriverConnection
+from nexus.data.engines.postgresql.reading import only_reads
 from nexus.data.engines.server.connection import RowStream
 from nexus.data.engines.server.lease import ServerLease
 from nexus.data.transaction import to_the_end
@@ -22,10 +21,6 @@ from nexus.errors import TransactionLost
 _SET: Final = "SAVEPOINT nexus_statement"
 _RELEASE: Final = "RELEASE SAVEPOINT nexus_statement"
 _BACK: Final = "ROLLBACK TO SAVEPOINT nexus_statement"
-_READ: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
-_EFFECT: Final = re.compile(
-    r"\bFOR\s|\bINTO\b|\bpg_|\b(next|set)val\b|\bset_config\b", re.IGNORECASE
-)
 
 
 class PostgresqlLease(ServerLease[PostgresqlConnection]):
@@ -71,7 +66,7 @@ class PostgresqlLease(ServerLease[PostgresqlConnection]):
 
     @override
     def _after(self, statement: str) -> None:
-        self._is_fresh = self._is_fresh and _only_reads(statement)
+        self._is_fresh = self._is_fresh and only_reads(statement)
 
     @override
     def _failed(self, error: BaseException) -> None:
@@ -118,9 +113,3 @@ class PostgresqlLease(ServerLease[PostgresqlConnection]):
     async def _unset(self, connection: PostgresqlConnection) -> None:
         await connection.control(_RELEASE)
         self._has_savepoint = self._is_fresh = False
-
-
-@lru_cache(maxsize=1000)
-def _only_reads(statement: str) -> bool:
-    """Tell whether going back behind a statement loses nothing, not even a lock."""
-    return bool(_READ.match(statement)) and not _EFFECT.search(statement)

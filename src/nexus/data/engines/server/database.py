@@ -79,24 +79,37 @@ class ServerDatabase(ABC, Generic[C]):
             size=self.limits.pool_size,
             patience=self.limits.pool_timeout,
         )
-        try:
-            connection = await pool.acquire()
-            try:
-                await self._make_tables(connection)
-            except self.troubles as error:
-                raise self._unusable(error) from error
-            pool.give_back(connection)
-        except BaseException:
-            await pool.close()
-            raise
-        self._pool = pool
-        self._watch = ServerWatch(
+        watch = ServerWatch(
             pool,
             self._is_alive,
             patience=self.limits.pool_timeout,
             limit=self.limits.statement,
         )
-        self._watch.start()
+        watch.start()
+        try:
+            await self._prepare(pool)
+        except BaseException:
+            await watch.stop()
+            await pool.close()
+            raise
+        self._pool = pool
+        self._watch = watch
+
+    async def _prepare(self, pool: ConnectionPool[C]) -> None:
+        connection = await pool.acquire()
+        # What is to be made may take its time, but a server that falls silent meanwhile is noticed.
+        connection.is_patient = True
+        connection.busy_since = time.perf_counter()
+        try:
+            await self._make_tables(connection)
+        except BaseException as error:
+            pool.drop(connection)
+            if isinstance(error, self.troubles):
+                raise self._unusable(error) from error
+            raise
+        connection.busy_since = 0.0
+        connection.is_patient = False
+        pool.give_back(connection)
 
     async def close(self) -> None:
         """Wait for what is under way and close all connections; later calls are refused."""
@@ -202,6 +215,7 @@ class ServerDatabase(ABC, Generic[C]):
                 path=self.location,
                 problem=f"it did not answer within {limit:g} s",
                 advice="Check the server, the network and its load; nothing here needs a restart.",
+                passing=True,
             ) from None
         return time.perf_counter() - began
 

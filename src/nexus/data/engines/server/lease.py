@@ -242,6 +242,7 @@ class ServerLease(ABC, Generic[C]):
             problem="the connection was lost during a commit, so that nobody knows whether it was"
             " stored",
             advice="Look whether it was, before doing it again.",
+            passing=translated.data["passing"],
         )
 
     def _give_back(self, *, cut_off: bool) -> None:

@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=ServerConnection)
 
+_AWAY: Final = "The database server cannot be reached"
+_REFUSES: Final = "The database server was reached and refuses connections"
+
 _SETTLING: Final = 3.0
 """Seconds for a connection to come clean after a statement was cut off."""
 
@@ -58,7 +61,8 @@ class ConnectionPool(Generic[C]):
         self._outdated: set[C] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._is_open = True
-        self._is_away: bool | None = None  # unknown before the first connection
+        self._was_there = False
+        self._told: set[str] = set()  # what the log says of the trouble that there is
         self._all_back = asyncio.Event()
 
     @property
@@ -178,7 +182,12 @@ class ConnectionPool(Generic[C]):
             else:
                 problem = f"the server did not answer for {self._patience:g} s"
                 advice = "Check the server and the network; nothing here needs a restart."
-            raise DatabaseUnavailable(path=self._location, problem=problem, advice=advice) from None
+            error = DatabaseUnavailable(
+                path=self._location, problem=problem, advice=advice, passing=True
+            )
+            if not in_use:
+                self._tell(error)
+            raise error from None
 
     async def _stand_in_line(self) -> C | None:
         """Wait for a connection, or for None, which is the right to make one."""
@@ -203,21 +212,25 @@ class ConnectionPool(Generic[C]):
             connection = await self._connect()
         except BaseException as error:
             self._free_slot()
-            was_there = self._is_away is False
-            if isinstance(error, DatabaseUnavailable) and was_there:
-                self._is_away = True
-                logger.warning(
-                    "The database server cannot be reached", extra={"reason": str(error)}
-                )
+            if isinstance(error, DatabaseUnavailable):
+                self._tell(error)
             raise
-        if self._is_away:
+        if self._told:
             logger.warning("The database server is back")
-        self._is_away = False
+            self._told.clear()
+        self._was_there = True
         self.lent.add(connection)
         if not self._is_open:
             self.drop(connection)
             raise DatabaseClosed(path=self._location)
         return connection
+
+    def _tell(self, error: DatabaseUnavailable) -> None:
+        """Log once what became of a server that was there; of one that never was, callers hear."""
+        message = _REFUSES if error.data["refused"] else _AWAY
+        if self._was_there and message not in self._told:
+            self._told.add(message)
+            logger.warning(message, extra={"reason": str(error)})
 
     def _hand_on(self, connection: C) -> None:
         while self._line:

@@ -17,14 +17,35 @@ _OF_SOCKETS: Final[dict[int | None, tuple[str, str]]] = {
     ),
 }
 _RETRY: Final = "Check the server and the network; nothing here needs a restart."
+_BROKEN_OFF: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+"""What a server that goes away while encryption is agreed upon looks like."""
 
 
 def unreachable(url: DatabaseUrl, error: OSError) -> DatabaseUnavailable:
     """Give the error for a connection that could not be made, or was lost."""
     problem, advice = _reason(url, error)
-    # A certificate does not change by itself; a name may be known later, a server come back.
-    passing = not isinstance(error, ssl.SSLError)
-    return DatabaseUnavailable(path=url.location, problem=problem, advice=advice, passing=passing)
+    # A certificate or a right does not change by itself; a name may be known later, a server come
+    # back.
+    is_about_tls = isinstance(error, ssl.SSLError) and not isinstance(error, _BROKEN_OFF)
+    passing = not is_about_tls and not isinstance(error, PermissionError)
+    return DatabaseUnavailable(
+        path=url.location,
+        problem=problem,
+        advice=advice,
+        passing=passing,
+        refused=is_about_tls,
+    )
+
+
+def refused(url: DatabaseUrl, error: Exception) -> DatabaseUnavailable:
+    """Give the error for a server that lets nobody in, for a reason that only it has words for."""
+    said = " ".join(str(error.args[-1] if error.args else error).split())
+    return DatabaseUnavailable(
+        path=url.location,
+        problem=f"the server refused the connection ({said or type(error).__name__})",
+        advice="Correct user, password and name in database.url, or set up the user at the server.",
+        refused=True,
+    )
 
 
 def lost(url: DatabaseUrl) -> DatabaseUnavailable:
@@ -56,7 +77,7 @@ def collided(url: DatabaseUrl) -> TransactionCollided:
 
 
 def _reason(url: DatabaseUrl, error: OSError) -> tuple[str, str]:
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) and not isinstance(error, _BROKEN_OFF):
         return _reason_of_tls(error)
     if isinstance(error, socket.gaierror):
         return f"the host {url.host} is not known", "Correct the host in database.url."
@@ -64,7 +85,7 @@ def _reason(url: DatabaseUrl, error: OSError) -> tuple[str, str]:
         return "the server did not answer", _RETRY
     if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
         return "nothing listens there", _ADDRESS
-    if isinstance(error, ConnectionError):
+    if isinstance(error, ConnectionError | ssl.SSLError):
         return "the connection to the server was lost", _RETRY
     return _OF_SOCKETS.get(
         error.errno, (f"it cannot be reached ({error.strerror or type(error).__name__})", _RETRY)

@@ -5,7 +5,6 @@ import pytest
 
 from nexus.data.engines.postgresql.connection import _counting
 from nexus.data.engines.postgresql.errors import is_refusal, translated, unusable
-from nexus.data.engines.postgresql.lease import _only_reads
 from nexus.data.url import DatabaseUrl
 from nexus.errors import DatabaseUnavailable, TransactionReadOnly, UniqueViolation
 
@@ -108,21 +107,3 @@ def test_a_statement_for_many_rows_is_written_so_that_it_counts(
     statement: str, counting: str | None
 ) -> None:
     assert _counting(statement) == counting
-
-
-@pytest.mark.parametrize(
-    ("statement", "reads"),
-    [
-        ("SELECT 1", True),
-        ("\n select x from t order by y", True),
-        ("SELECT x FROM t FOR UPDATE", False),
-        ("SELECT pg_advisory_xact_lock(1)", False),
-        ("SELECT nextval('s')", False),
-        ("SELECT set_config('a', 'b', true)", False),
-        ("SELECT x INTO y FROM t", False),
-        ("WITH a AS (DELETE FROM t) SELECT 1", False),
-        ("UPDATE t SET x = 1", False),
-    ],
-)
-def test_what_may_have_an_effect_is_not_taken_for_reading(statement: str, reads: bool) -> None:
-    assert _only_reads(statement) is reads

@@ -41,13 +41,14 @@ class Server:
     def __init__(self) -> None:
         self.made: list[Connection] = []
         self.is_up = True
+        self.refuses = False
         self.gate: asyncio.Event | None = None
 
     async def connect(self) -> Any:
         if self.gate is not None:
             await self.gate.wait()
         if not self.is_up:
-            raise DatabaseUnavailable(path="here", problem="down", advice="")
+            raise DatabaseUnavailable(path="here", problem="down", advice="", refused=self.refuses)
         self.made.append(Connection())
         return self.made[-1]
 
@@ -120,19 +121,63 @@ async def test_a_caller_without_a_connection_gives_up_in_time(server: Server) ->
     pool = pool_of(server, size=1, patience=0.05)
     await pool.acquire()
 
-    with pytest.raises(DatabaseUnavailable, match="in use"):
+    with pytest.raises(DatabaseUnavailable, match="in use") as caught:
         await pool.acquire()
     assert pool.waiting == 0
+    assert caught.value.data["passing"]
 
 
 async def test_a_server_that_says_nothing_is_given_up_in_time(server: Server) -> None:
     pool = pool_of(server, patience=0.05)
     server.gate = asyncio.Event()
 
-    with pytest.raises(DatabaseUnavailable, match="did not answer"):
+    with pytest.raises(DatabaseUnavailable, match="did not answer") as caught:
         await pool.acquire()
+    assert caught.value.data["passing"]
     server.gate = None
     await pool.acquire()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        ("silent", "The database server cannot be reached"),
+        ("down", "The database server cannot be reached"),
+        ("refusing", "The database server was reached and refuses connections"),
+    ],
+)
+async def test_what_became_of_a_server_is_logged_once_in_the_right_words(
+    server: Server, trouble: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = pool_of(server, patience=0.05)
+    pool.drop(await pool.acquire())
+    server.gate = asyncio.Event() if trouble == "silent" else None
+    server.is_up = trouble == "silent"
+    server.refuses = trouble == "refusing"
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable):
+            await pool.acquire()
+    server.gate, server.is_up = None, True
+    for _ in range(2):
+        pool.drop(await pool.acquire())
+
+    assert caplog.messages == [told, "The database server is back"]
+
+
+async def test_a_server_that_comes_back_and_refuses_is_logged_as_both(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = pool_of(server)
+    pool.drop(await pool.acquire())
+    server.is_up = False
+    for server.refuses in (False, True, False, True):
+        with pytest.raises(DatabaseUnavailable):
+            await pool.acquire()
+
+    assert caplog.messages == [
+        "The database server cannot be reached",
+        "The database server was reached and refuses connections",
+    ]
 
 
 async def test_who_waits_may_try_when_another_one_failed_to_connect(server: Server) -> None:
