@@ -91,7 +91,7 @@ async def test_a_statement_that_takes_too_long_is_stopped(
 async def test_a_caller_who_finds_all_connections_in_use_is_told(
     open_database: Any, things_in: Callable[[Database], Any]
 ) -> None:
-    database = await open_database(Limits(pool_size=1, pool_timeout=0.2))
+    database = await open_database(Limits(pool_size=1, pool_timeout=2.0))
     things = things_in(database)
     await things.create()
 
