@@ -61,7 +61,7 @@ def list_jobs(
 
 @jobs_app.command("run")
 def run_job(
-    job: Annotated[str, typer.Argument(metavar="PLUGIN:NAME", help="As `list` shows it.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="PLUGIN:NAME, as `list` shows it.")],
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Whether to wait until the run has ended.")
     ] = True,
