@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nexus.events import EventBus
+from nexus.jobs.scheduler import JobScheduler
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.settings_desk import SettingsDesk
 from nexus.security import AdminTokens
@@ -21,6 +22,7 @@ class ManagementContext:
         manager: The plugins.
         settings: Reads and changes the plugins' configuration.
         bus: The events.
+        jobs: The scheduled jobs.
         services: The live services.
         tokens: Who may use the API.
         system: Gives what `GET /api/v1/system` answers.
@@ -34,6 +36,7 @@ class ManagementContext:
     manager: PluginManager
     settings: SettingsDesk
     bus: EventBus
+    jobs: JobScheduler
     services: ServiceRegistry
     tokens: AdminTokens
     system: Callable[[], Mapping[str, Any]]
