@@ -321,8 +321,8 @@ async def _postgresql(rounds: int) -> list[Row]:
                 await connection.execute(
                     "INSERT INTO events (before_bytes, id, name, data, source, time_ns,"
                     " correlation_id, causation_id, ordering_key) SELECT 0, * FROM unnest("
-                    "$1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],"
-                    " $8::text[])",
+                    "$1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[],"
+                    " $7::text[], $8::text[])",
                     *columns,
                 )
                 found = await connection.fetch(

@@ -90,6 +90,7 @@ def place(error: BaseException | None) -> str:
 
 
 def trace(error: BaseException | None) -> str:
+    """Give an error's traceback, at a bounded length; empty when there is none."""
     if error is None:
         return ""
     import traceback

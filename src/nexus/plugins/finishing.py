@@ -63,12 +63,12 @@ class Finishing:
         except NexusError as error:
             if str(error) != self.problem:
                 logger.warning(
-                    "What a plugin changes in the database is not complete; it is tried again",
+                    "Changes to the database are not complete; they are tried again",
                     extra={"plugin": self._plugin, "reason": str(error)},
                 )
             self.problem = str(error)
             return False
         if self.problem:
-            logger.info("What a plugin changes in the database is complete", extra={"plugin": self._plugin})
+            logger.info("Changes to the database are complete", extra={"plugin": self._plugin})
         self.problem = ""
         return True
