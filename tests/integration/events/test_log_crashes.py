@@ -1,6 +1,7 @@
 """What every engine promises when processes die of events."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,9 @@ KEY = SubscriptionKey("mail", "user.*")
 CRASHES = 2
 
 
-async def live(store, until_death, *, alone, deadly=5, lease=0.3):
+async def live(
+    store: Any, until_death: float, *, alone: bool, deadly: int = 5, lease: float = 0.3
+) -> tuple[Any, bool]:
     """Open a log, handle events, and die of one of them; False when there is nothing more."""
     log = await store.open(alone=alone, lease=lease, max_crashes=CRASHES)
     stream = log.stream(KEY)
