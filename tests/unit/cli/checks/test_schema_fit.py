@@ -78,6 +78,13 @@ def test_what_is_not_guaranteed_is_told_with_its_place(
         (of({"a": of({}, "b")}), of({"a": {"anyOf": [of({}, "b"), of({}, "b", "c")]}})),
         (of({"a": {"items": TEXT}}), of({"a": {"type": "array", "maxItems": 0}})),
         (of({"a": True, "b": {}}), of({"a": WHOLE, "b": WHOLE})),
+        (of({"a": TEXT}), of({"a": {"type": ["string", "integer"], "minimum": 5, "maximum": 1}})),
+        # The rest does not fit by its bounds, which are not compared, so nothing is proven.
+        (of({"b": {"minimum": 5}}, "a"), of({"b": WHOLE}, allOf=[of({}, "a")])),
+        (
+            of({"b": {"minimum": 5}, "a": {"type": "array", "items": TEXT}}),
+            of({"b": WHOLE, "a": {"type": "array", "anyOf": [{"items": TEXT}, {"maxItems": 0}]}}),
+        ),
     ],
 )
 def test_what_fits_or_may_fit_is_left_alone(needed: Any, promised: Any) -> None:
