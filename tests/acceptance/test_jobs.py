@@ -87,6 +87,45 @@ def test_a_run_that_a_kill_interrupts_is_made_up_for_once_after_the_restart(
         assert job()["next_run"] > due
 
 
+CLUSTER = PLUGIN.replace("import asyncio\n", "import asyncio\nimport os\n").replace(
+    'Path("', 'Path(os.environ["SHARED"], "'
+)
+
+
+async def test_another_process_makes_up_for_the_run_of_one_that_was_killed(
+    tmp_path: Path, run_application: Any, new_database: Any
+) -> None:
+    from tests.acceptance.conftest import until
+
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    folders = [application(tmp_path / name) for name in ("first", "second")]
+    for folder in folders:
+        (folder / "plugins" / "keeper" / "plugin.py").write_text(CLUSTER)
+    async with new_database("postgresql") as url:
+        settings = {
+            "SHARED": str(shared),
+            "NEXUS_DATABASE__URL": url,
+            "NEXUS_JOBS__LEASE": "1",
+            "NEXUS_SECRET_KEY": "a-key-for-all-of-the-cluster",
+        }
+        with run_application(folders[0], ends_with=-signal.SIGKILL, **settings) as first:
+            assert first.client.post("/api/v1/jobs/keeper/tidy/run").status_code == 202
+            until(lambda: lines(shared / "begun") == 1, first.process, folders[0])
+            with run_application(folders[1], **settings) as second:
+
+                def job() -> Any:
+                    return second.get("/api/v1/jobs/keeper/tidy").json()
+
+                assert f":{first.process.pid}:" in job()["worker"]
+                first.process.kill()
+                first.process.wait()
+                (shared / "go-on").touch()
+                until(lambda: job()["last_outcome"] == "succeeded", second.process, folders[1])
+                assert (lines(shared / "begun"), lines(shared / "ended")) == (2, 1)
+                assert (job()["runs"], job()["interruptions"]) == (1, 1)
+
+
 def test_an_operator_lists_the_jobs_and_runs_one(tmp_path: Path, run_application: Any) -> None:
     folder = application(tmp_path)
     (folder / "go-on").touch()

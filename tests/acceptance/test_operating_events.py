@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,11 +73,10 @@ class Shell:
 
     def until(self, condition: Callable[[Any], Any], *words: str) -> Any:
         """Ask until an answer is as it should be, and give that."""
-        for _ in range(100):
-            found = self.answer(*words)
-            if condition(found):
-                return found
-        pytest.fail(f"{words}: {found}")
+        deadline = time.monotonic() + LIMIT
+        while not condition(found := self.answer(*words)):
+            assert time.monotonic() < deadline, (words, found)
+        return found
 
     @property
     def sent(self) -> list[str]:
@@ -99,7 +99,7 @@ class Lines:
 
     def expect(self, pattern: str) -> str:
         """Wait for a line that matches."""
-        seen = []
+        seen: list[str] = []
         while True:
             line = self._lines.get(timeout=LIMIT)
             assert line is not None, f"ended without {pattern!r}: {seen}"

@@ -1,6 +1,7 @@
 """What every engine promises several processes on one store."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -164,11 +165,11 @@ async def test_positions_have_no_gaps_however_many_append(store, two, hands):
     a, b = two
     await a.declare("mail", ["**"])
 
-    async def publish(log, number):
+    async def publish(log: Any, number: int) -> None:
         for each in range(20):
             await log.append(Event("user.created", {"n": [number, each]}))
 
-    async def publish_in_transactions(log, number):
+    async def publish_in_transactions(log: Any, number: int) -> None:
         database = store.database(log)
         for each in range(10):
             async with database.transaction():

@@ -1,6 +1,7 @@
 """What every engine promises about dead letters."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,9 @@ async def stream(log):
     return log.stream(KEY)
 
 
-async def bury(log, hands, letter, *numbers, error="ValueError: no"):
+async def bury(
+    log: Any, hands: Any, letter: Any, *numbers: int, error: str = "ValueError: no"
+) -> Any:
     await hands.append(log, *numbers)
     for event in await hands.fetch(log.stream(KEY), len(numbers)):
         log.stream(KEY).bury(letter(KEY, event, error))

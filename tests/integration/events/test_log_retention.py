@@ -2,6 +2,7 @@
 """What every engine promises about what is kept, and for how long."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def old(number: int, days: int = 8) -> Event:
     return event
 
 
-async def append_old(log, *numbers, days=8):
+async def append_old(log: Any, *numbers: int, days: int = 8) -> None:
     for number in numbers:
         await log.append(old(number, days))
 

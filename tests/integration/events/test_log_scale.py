@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 from nexus.events.engines.sql.appending import append_in
 from nexus.events.engines.sql.rows import row_of
@@ -41,6 +42,13 @@ async def test_a_thousand_subscriptions_have_each_event(store, log, hands):
     await store.tidy(log)
 
 
+async def handle_all(stream: Any, found: list[int]) -> None:
+    while True:
+        for event in await stream.fetch(1000):
+            found.append(event.data["n"])
+            stream.acknowledge(event)
+
+
 async def test_one_that_is_far_behind_catches_up_while_others_are_live(store, log, hands):
     await log.declare("mail", ["user.*"])
     await log.declare("late", ["user.*"])
@@ -48,18 +56,11 @@ async def test_one_that_is_far_behind_catches_up_while_others_are_live(store, lo
     many = 100_000 if store.engine == "sqlite" else 20_000
     live: list[int] = []
 
-    async def work() -> None:
-        stream = log.stream(KEY)
-        while True:
-            for event in await stream.fetch(1000):
-                live.append(event.data["n"])
-                stream.acknowledge(event)
-
     for start in range(0, many, 2000):
         async with database.transaction() as transaction:
             events = [Event("user.created", {"n": n}) for n in range(start, start + 2000)]
             await append_in(transaction, [row_of(event) for event in events])
-    task = asyncio.create_task(work())
+    task = asyncio.create_task(handle_all(log.stream(KEY), live))
     stream = log.stream(LATE)
     late: list[int] = []
     number = many

@@ -128,7 +128,7 @@ async def test_a_trace_shows_what_came_of_what_in_memory_and_in_the_log(
             [caused] = top["caused"]
             assert (caused["event"]["name"], caused["caused"]) == ("mailer.sent", [])
             assert caused["event"]["causation_id"] == event["id"]
-        assert other["id"] not in json.dumps(tree)
+            assert other["id"] not in json.dumps(tree)
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,12 @@ async def test_dead_letters_of_the_log_and_of_memory_are_one_list(
 ) -> None:
     desk.works = False
     async with workshop.running() as site:
-        await publish(site, "order.a")
-        await letters(site, 1)
-        await publish(site, "note.a")
-        found = await letters(site, 2)
+        for number, name in enumerate(("order.a", "note.a", "order.b"), 1):
+            await publish(site, name)
+            await letters(site, number)
+        newest, *found = await letters(site, 3)
+        assert newest["event"]["name"] == "order.b"
+        await site.api("DELETE", f"/events/dead/{newest['id']}")
         assert [(each["subscription"], each["durable"]) for each in found] == [
             ("mailer:note.*", False),
             ("mailer:order.*", True),
@@ -236,8 +238,8 @@ async def test_several_are_dropped_and_those_that_are_not_there_are_named(
         [refused] = done["refused"]
         assert (refused["id"], refused["code"]) == ("nothing", "dead-letter-not-found")
         await letters(site, 0)
-        choice = {"subscription": "mailer:order.*"}
-        done = (await site.api("POST", "/events/dead/drop", json=choice)).json()
+        every = {"subscription": "mailer:order.*"}
+        done = (await site.api("POST", "/events/dead/drop", json=every)).json()
         assert done == {"done": 0, "refused": []}
 
 

@@ -366,7 +366,7 @@ def test_health_tells_of_a_log_that_is_not_well(nexus, running) -> None:
         "events": {"status": "degraded", "message": "The event log is nearly full."},
         "plugins": {},
     }
-    running.health = lambda: report  # type: ignore[attr-defined]
+    running.health = lambda: report
     running.answers = {"/system/maintenance": {"on": False, "message": None}}
     said = nexus("health")
     assert said.code == 1

@@ -65,6 +65,7 @@ async def test_events_and_requests_of_the_bus_are_watched_until_nobody_does() ->
 
         bus.attach([bus.subscription("ask.me", answer, owner="x")])
         feed, other = Feed(), Feed()
+        unwatched = bus.recent.add
         bus.watch(feed.offer)
         bus.watch(other.offer)
         await bus.publish("one", source="x")
@@ -75,6 +76,7 @@ async def test_events_and_requests_of_the_bus_are_watched_until_nobody_does() ->
         assert bus.recent.list() == seen[::-1]
         bus.unwatch(feed.offer)
         assert not bus.recent.is_watched
+        assert bus.recent.add == unwatched  # the ring's own again, which costs least
         await bus.publish("two", source="x")
         assert [each.name for each in bus.recent.list(limit=1)] == ["two"]
         waiting = asyncio.ensure_future(feed.take())

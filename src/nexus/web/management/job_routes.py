@@ -60,9 +60,10 @@ def job_router(context: ManagementContext) -> APIRouter:
         for each in found:
             if each.key == (plugin, name):
                 return _view(each, scheduler)
-        raise JobUnknown(
-            plugin=plugin, job=name, known=[each.name for each in found if each.plugin == plugin]
-        )
+        known = [each.name for each in found if each.plugin == plugin]
+        if not known:
+            manager.controller(plugin)  # which knows whether there is such a plugin at all
+        raise JobUnknown(plugin=plugin, job=name, known=known)
 
     @router.post(
         "/{plugin}/{name}/run",

@@ -42,7 +42,7 @@ def test_a_long_chain_is_shown_whole_and_no_deeper_than_can_be_written() -> None
     tree = causation_tree([event(1), *(event(each, each - 1) for each in range(2, length + 1))])
     text = json.dumps(tree)
     assert all(f'"e{each}"' in text for each in range(1, length + 1))
-    depth, level = 0, tree
+    depth, level, bottom = 0, tree, tree
     while level:
         depth, bottom, level = depth + 1, level, level[-1]["caused"]
     assert depth == DEEPEST + 1

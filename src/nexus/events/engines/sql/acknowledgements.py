@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from nexus.data.database import Database, Executor
 from nexus.errors import NexusError
+from nexus.events.engines.sql.claim import Claim
 from nexus.events.engines.sql.dialect import Dialect, numbers
 from nexus.events.engines.sql.letter_box import Changes, LetterBox
 
 if TYPE_CHECKING:
-    from nexus.events.engines.sql.stream import Claim, SqlStream
+    from nexus.events.engines.sql.stream import SqlStream
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Holder:
     """
 
     stream: "SqlStream"
-    claim: "Claim"
+    claim: Claim
     progress: tuple[int, str]
 
 
@@ -148,9 +149,12 @@ class Acknowledgements:
             lost: list[Holder] = []
             if stored != len(rows):
                 lost = await self._find_lost(transaction, holders)
-            gone = {holder.stream.key for holder in lost}
-            # Who has the lease now is given these events again.
-            letters.added = [each for each in letters.added if each.key not in gone]
+            # Of a lease that is lost, here or in the database, nothing counts any more: who has it
+            # now is given these events again.
+            held = {
+                (each.stream.key, each.claim.epoch) for each in holders.values() if each not in lost
+            }
+            letters.added = [each for each in letters.added if (each[0].key, each[1]) in held]
             await self._letter_box.store(transaction, letters)
         return lost
 

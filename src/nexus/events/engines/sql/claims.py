@@ -15,9 +15,9 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
 from nexus.data.database import Database
+from nexus.events.engines.sql.claim import Claim
 from nexus.events.engines.sql.dialect import Dialect, numbers
 from nexus.events.engines.sql.records import Records
-from nexus.events.engines.sql.stream import Claim
 from nexus.events.log.key import SubscriptionKey
 
 if TYPE_CHECKING:

@@ -34,12 +34,12 @@ class Changes:
     """What is to be stored with the next acknowledgments.
 
     Attributes:
-        added: New letters.
+        added: New letters, each with the epoch of the lease that its event was given under.
         failed: Letters that were tried again and failed, by their ids.
         handled: Letters that were tried again and handled.
     """
 
-    added: list[Buried] = field(default_factory=list)
+    added: list[tuple[Buried, int]] = field(default_factory=list)
     failed: dict[str, Buried] = field(default_factory=dict)
     handled: set[str] = field(default_factory=set)
 
@@ -65,10 +65,10 @@ class LetterBox:
 
     # What a stream notes
 
-    def add(self, letter: Buried) -> None:
-        """Note a new letter."""
+    def add(self, letter: Buried, epoch: int) -> None:
+        """Note a new letter, of an event that was given under a lease with this epoch."""
         self.buried += 1
-        self._changes.added.append(letter)
+        self._changes.added.append((letter, epoch))
 
     def handled(self, letter_id: str) -> None:
         """Note that a letter was tried again, with success."""
@@ -95,7 +95,7 @@ class LetterBox:
     async def store(self, transaction: Transaction, changes: Changes) -> None:
         """Store it."""
         if changes.added:
-            rows = [_row(letter) for letter in changes.added]
+            rows = [_row(letter) for letter, _ in changes.added]
             await transaction.execute_many(self._add, rows)
         for letter_id, letter in changes.failed.items():
             await transaction.execute(

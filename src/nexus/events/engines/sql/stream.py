@@ -4,13 +4,13 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from nexus.errors import NexusError
 from nexus.events.dead_letters import DeadReason
+from nexus.events.engines.sql.claim import Claim
 from nexus.events.engines.sql.naming import named_like
+from nexus.events.engines.sql.outstanding import Outstanding
 from nexus.events.engines.sql.rows import COLUMNS, positioned
 from nexus.events.event import Event
 from nexus.events.log.buried import Buried
@@ -27,26 +27,6 @@ _PAUSE: Final = 0.2
 _REMEMBERED: Final = 10_000
 _CAREFUL: Final = 128
 """So many events are handled one by one after the last holder has died."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """What a subscription's row says when its lease is taken.
-
-    Attributes:
-        id: The row.
-        epoch: The number of this holder; a higher one refuses it.
-        cursor: Up to this position everything was handled.
-        acknowledged: Positions behind it that were handled as well.
-        suspect_until: Up to this position, the last holder may have died of an event; 0 if it has
-            not died.
-    """
-
-    id: int
-    epoch: int
-    cursor: int
-    acknowledged: frozenset[int]
-    suspect_until: int
 
 
 class SqlStream:
@@ -69,12 +49,8 @@ class SqlStream:
         self._ready: deque[Event] = deque()
         self._again: list[Event] = []
         self._sink: Sink | None = None
-        self._runs: deque[list[Event]] = deque()
-        self._at = 0
-        self._completed: list[Event] = []
-        self._done: set[int] = set()
-        self._before: frozenset[int] = frozenset()
-        self._known_until = 0
+        self._outstanding = Outstanding()
+        self._completed = self._outstanding.completed
         self._letters: dict[str, int] = {}
         self._careful = 0
         self._in_hand: Event | None = None
@@ -98,8 +74,7 @@ class SqlStream:
     def outstanding(self) -> int:
         """How many events wait here or are in hand."""
         self._collect()
-        waiting = sum(each.position not in self._done for run in self._runs for each in run)
-        return waiting - self._at
+        return self._outstanding.count
 
     @property
     def is_live(self) -> bool:
@@ -112,8 +87,7 @@ class SqlStream:
         self._claim = claim
         self._next = claim.cursor + 1
         self._stored = claim.cursor
-        self._before = claim.acknowledged
-        self._known_until = max(claim.cursor, *claim.acknowledged, 0)
+        self._outstanding.begin(claim)
         self._careful = _CAREFUL if claim.suspect_until else 0
         self._look_for_letters = True
         self.wake()
@@ -124,11 +98,7 @@ class SqlStream:
         self._is_live = False
         self._ready.clear()
         self._again.clear()
-        self._runs.clear()
-        self._at = 0
-        self._completed.clear()
-        self._done.clear()
-        self._before = frozenset()
+        self._outstanding.clear()
         self._letters.clear()
         self._careful = 0
         self._in_hand = None
@@ -153,22 +123,17 @@ class SqlStream:
         """Take events that follow on all that the log has dispatched before."""
         if not self._is_live:
             return
-        if events[0].position <= self._known_until:
-            # Others have handled these before this process saw them.
-            events = [each for each in events if self._is_new(each.position)]
-            if not events:
-                return
+        events = self._outstanding.new(events, self._next)
+        if not events:
+            return
         if len(self._ready) >= _READY:
             self._is_live = False
             self._next = events[0].position
             return
-        self._runs.append(events)
+        self._outstanding.add(events)
         if not self._gives_at_once or self._sink is None or not self._sink(events):
             self._ready.extend(events)
             self.wake()
-
-    def _is_new(self, position: int) -> bool:
-        return position >= self._next and position not in self._before
 
     @property
     def _gives_at_once(self) -> bool:
@@ -253,10 +218,10 @@ class SqlStream:
             found = [
                 positioned(row)
                 for row in rows
-                if row[0] not in self._before and matches(self._key.pattern, row[2])
+                if self._outstanding.is_new(row[0]) and matches(self._key.pattern, row[2])
             ]
             if found:
-                self._runs.append(found)
+                self._outstanding.add(found)
                 self._ready.extend(found)
         # Nothing can come in between: dispatching and this are one thread's.
         self._is_live = self._next > self._log.tail.position
@@ -328,12 +293,12 @@ class SqlStream:
 
     def bury(self, letter: Buried) -> None:
         """Note that an event was given up."""
-        event = letter.event
-        if not self._has(event):
+        event, claim = letter.event, self._claim
+        if claim is None or not self._has(event):
             return  # Whoever has the lease now is given it again.
         again = getattr(event, "letter", None)
         if again is None:
-            self._log.letter_box.add(letter)
+            self._log.letter_box.add(letter, claim.epoch)
             self.acknowledge(event)
         else:
             del self._letters[again]
@@ -350,43 +315,15 @@ class SqlStream:
         if self._claim is None or letter is not None:
             return letter in self._letters
         self._collect()
-        position = getattr(event, "position", 0)
-        if position in self._done:
-            return False
-        for number, run in enumerate(self._runs):
-            if run[0].position <= position <= run[-1].position:
-                start = 0 if number else self._at
-                return any(each is event for each in islice(run, start, None))
-        return False
+        return self._outstanding.has(event)
 
     def _collect(self) -> None:
         """Take note of what was completed."""
-        completed = self._completed[:]
-        self._completed.clear()
-        runs, at, done = self._runs, self._at, self._done
-        for event in completed:
-            if runs and runs[0][at] is event:
-                at += 1
-                if at == len(runs[0]):
-                    runs.popleft()
-                    at = 0
-            else:
-                self._complete_out_of_order(event)
-        while runs and runs[0][at].position in done:
-            done.discard(runs[0][at].position)
-            at += 1
-            if at == len(runs[0]):
-                runs.popleft()
-                at = 0
-        self._at = at
+        self._outstanding.collect(self._stored, self._letter_handled)
 
-    def _complete_out_of_order(self, event: Event) -> None:
-        letter = getattr(event, "letter", None)
-        if letter is not None:
-            self._letters.pop(letter, None)
-            self._log.letter_box.handled(letter)
-        elif getattr(event, "position", 0) > self._stored:
-            self._done.add(event.position)
+    def _letter_handled(self, letter: str) -> None:
+        self._letters.pop(letter, None)
+        self._log.letter_box.handled(letter)
 
     async def leave(self) -> None:
         """Store what was noted and give the lease back."""
@@ -412,17 +349,14 @@ class SqlStream:
         if self._claim is None:
             return None
         self._collect()
-        if self._runs:
-            cursor = self._runs[0][self._at].position - 1
+        first = self._outstanding.first
+        if first is not None:
+            cursor = first - 1
         else:
             seen = self._log.tail.position if self._is_live else self._next - 1
             cursor = max(seen, self._stored)
-        if self._done:
-            self._done = {each for each in self._done if each > cursor}
-        if self._before and cursor >= self._known_until:
-            self._before = frozenset()
         self._stored = cursor
-        done = self._done.union(each for each in self._before if each > cursor)
+        done = self._outstanding.handled_behind(cursor)
         return cursor, json.dumps(sorted(done)[:_REMEMBERED]) if done else ""
 
     def moved_on(self, claim: Claim, position: int) -> None:
@@ -436,6 +370,6 @@ class SqlStream:
         return (
             self._claim is not None
             and self._is_live
-            and not (self._runs or self._completed)
+            and not (self._outstanding or self._completed)
             and self._stored < self._log.tail.position
         )
