@@ -100,18 +100,25 @@ class Process:
         """
         deadline = time.monotonic() + seconds
         while sign not in self._heard:
-            left = deadline - time.monotonic()
-            assert self._process.stdout is not None
-            if left < 0 or not select.select([self._process.stdout], [], [], left)[0]:
+            if not self._read(deadline - time.monotonic()):
                 return False
-            more = os.read(self._process.stdout.fileno(), 100)
-            if not more:
-                pytest.fail(f"a process ended by itself:\n{self._errors.read_text()[-5000:]}")
-            self._heard += more
+        return True
+
+    def _read(self, seconds: float) -> bool:
+        """Take the signs that are there, or that come in time; False when there are none."""
+        assert self._process.stdout is not None
+        if seconds < 0 or not select.select([self._process.stdout], [], [], seconds)[0]:
+            return False
+        more = os.read(self._process.stdout.fileno(), 100)
+        if not more:
+            pytest.fail(f"a process ended by itself:\n{self._errors.read_text()[-5000:]}")
+        self._heard += more
         return True
 
     def forget(self, sign: bytes) -> None:
-        """Wait for a sign anew."""
+        """Wait for a sign anew: those that have come by now do not count."""
+        while self._read(0):
+            pass
         self._heard = self._heard.replace(sign, b"")
 
     def kill(self) -> None:
@@ -195,7 +202,7 @@ class Crowd:
             events: How many it publishes.
         """
         moment = self._random.choice(MOMENTS)
-        share = {"commit": 8, "publish": 2}.get(moment, 1)
+        share = {"commit": 25, "publish": 3}.get(moment, 2)
         count = self._random.randint(1, max(1, events // share))
         self.fates[who] = moment, self._random.random() * _LATEST
         self.start(who, events=events, moment=moment, count=count)
@@ -205,12 +212,13 @@ class Crowd:
 
         Args:
             who: Which one.
-            longest: The most seconds that its moment is waited for.
+            longest: The most seconds that its moment is waited for once it runs. Where it is to
+                die at any time, that may be before.
         """
         process, (moment, delay) = self.alive[who], self.fates[who]
         if not moment:
             delay *= longest / _LATEST
-        elif not process.hears(b"!", longest):
+        elif not (process.hears(b"r") and process.hears(b"!", longest)):
             moment = ""
         time.sleep(delay)
         process.kill()

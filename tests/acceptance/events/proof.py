@@ -1,6 +1,6 @@
 """Kills processes over and over, and holds what they did against what was promised."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -45,11 +45,12 @@ class Proof:
         """Have two processes at once, and kill the one and the other in turn."""
         share = int(self.events / self.kills * _SPARE)
         names = ("one", "two")
-        with crowd(self._orders(alone=False), self.seed) as processes:
+        with crowd(replace(self._orders(alone=False), pause=0.03), self.seed) as processes:
             for who in names:
                 processes.begin_life(who, share)
             for number in range(self.kills):
                 who = names[number % 2]
+                processes.alive[who].forget(b"!")  # that was while the other one was killed
                 processes.end_life(who, 0.8)
                 if number < self.kills - 1:
                     processes.begin_life(who, share)
