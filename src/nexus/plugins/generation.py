@@ -282,7 +282,8 @@ class Generation:
             self.jobs.tell(found)
         if problem := self._finishing.problem:
             found.healthy = False
-            found.message = f"{found.message} Changes to the database are not complete. {problem}".strip()
+            incomplete = f"Changes to the database are not complete. {problem}"
+            found.message = f"{found.message} {incomplete}".strip()
             found.components["changes"] = {"status": "unhealthy", "message": problem}
         found.message = mask(found.message)
         found.components = presentable(found.components, mask)
