@@ -73,6 +73,7 @@ from nexus.errors.models import (
     RevisionNotReached,
     RevisionUnknown,
     SessionInterrupted,
+    TablesDiffer,
 )
 from nexus.errors.permissions import PermissionDenied
 from nexus.errors.plugins import (
@@ -170,6 +171,7 @@ __all__ = [
     "SessionInterrupted",
     "StartupAborted",
     "SubscriptionClosed",
+    "TablesDiffer",
     "TransactionCollided",
     "TransactionEnded",
     "TransactionExpired",
