@@ -98,17 +98,22 @@ async def _upgrade_all(
     settings: "Settings", plugins: "Sequence[DiscoveredPlugin]"
 ) -> list[dict[str, Any]]:
     async with database_to_change(settings, "upgrade") as database:
-        return [await _upgrade(database, plugin) for plugin in plugins]
+        may_take_over = settings.environment != "production"
+        return [await _upgrade(database, plugin, may_take_over=may_take_over) for plugin in plugins]
 
 
-async def _upgrade(database: "Database", plugin: "DiscoveredPlugin") -> dict[str, Any]:
-    from nexus.data.migrations import has_migrations, read_revisions, upgrade
+async def _upgrade(
+    database: "Database", plugin: "DiscoveredPlugin", *, may_take_over: bool
+) -> dict[str, Any]:
+    from nexus.data.migrations import has_migrations, read_revisions, take_over, upgrade
 
     done: list[str] = []
     head = problem = None
     try:
         if has_migrations(plugin.folder):
             models = models_of(plugin)
+            if models is not None and may_take_over:
+                await take_over(database, plugin.name, plugin.folder, models)
             ran = await upgrade(database, plugin.name, plugin.folder, models)
             done = [each.name for each in ran]
             head = read_revisions(plugin.name, plugin.folder).head

@@ -78,6 +78,7 @@ from nexus.errors.models import (
     RevisionNotReached,
     RevisionUnknown,
     SessionInterrupted,
+    TablesDiffer,
 )
 from nexus.errors.permissions import PermissionDenied
 from nexus.errors.plugins import (
@@ -182,6 +183,7 @@ __all__ = [
     "StartupAborted",
     "SubscriptionClosed",
     "SubscriptionUnknown",
+    "TablesDiffer",
     "TransactionCollided",
     "TransactionEnded",
     "TransactionExpired",

@@ -212,9 +212,9 @@ class IndexNotUnique(NexusError):
         )
         return (
             f"The unique index on {_field_names(self.data['index'])} of collection"
-            f" {self.data['collection']!r} cannot be made: the documents"
-            f" {' and '.join(self.data['ids'])} both have {pairs}. Documents and indexes are as"
-            " they were. Change one of them, or declare the index without 'unique'."
+            f" {self.data['collection']!r} cannot be complete: the documents"
+            f" {' and '.join(self.data['ids'])} both have {pairs}. No document was"
+            " changed. Change one of them, or declare the index without 'unique'."
         )
 
 

@@ -73,6 +73,27 @@ class MigrationsMissing(NexusError):
         )
 
 
+class TablesDiffer(NexusError):
+    """Tables that were made without migrations are not what the migrations lead to."""
+
+    code = "tables-differ"
+
+    def __init__(self, *, plugin: str, tables: Sequence[str], differences: Sequence[str]) -> None:
+        super().__init__(plugin=plugin, tables=list(tables), differences=list(differences))
+
+    @override
+    def render(self) -> str:
+        plugin, tables = self.data["plugin"], ", ".join(self.data["tables"])
+        return (
+            f"The migrations of plugin {plugin!r} would make tables that are there already,"
+            f" without a migration: {tables}. They could be taken over if they were as the models"
+            f" are, and they differ: {' '.join(self.data['differences'])} To keep their rows, have"
+            " the models and the first migration be as the tables are, and start once; then change"
+            " the models, and write a second one. Or remove all that the plugin has stored, with"
+            f" 'nexus plugin purge {plugin}', and start. Nothing was changed."
+        )
+
+
 class RevisionUnknown(NexusError):
     """The files of a plugin's migrations have no such revision."""
 

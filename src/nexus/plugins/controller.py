@@ -14,6 +14,7 @@ from nexus.plugins.discovery import DiscoveredPlugin
 from nexus.plugins.generation import Generation
 from nexus.plugins.host import Blueprint
 from nexus.plugins.platform import Platform
+from nexus.plugins.relief import Relief
 from nexus.plugins.state import PluginState, PluginStatus
 from nexus.plugins.surroundings import Surroundings
 from nexus.plugins.verdict import Verdict
@@ -81,6 +82,7 @@ class PluginController:
         self._numbers = 0
         self._attempt: Attempt | None = None
         self._ending: set[asyncio.Task[None]] = set()
+        self._relief = Relief(lambda: self.live)
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._reloads: list[asyncio.Future[None]] = []
@@ -276,6 +278,7 @@ class PluginController:
         self, old: Generation, found: DiscoveredPlugin, configuration: PluginConfiguration | None
     ) -> str | None:
         new = self._new_generation(found, configuration)
+        await old.hold_data()  # it would remove what the new one adds
         problem = await self._prepare(new)
         if problem is None:
             health = await new.health()
@@ -289,11 +292,14 @@ class PluginController:
         self._attempt = None
         if problem is not None:
             await self._end(new.discard())
+            old.let_data_go()
+            # What the new one has added goes, and what it has written gets the old one's keys.
+            await self._end(self._relief.complete(), patience=_RETIREMENT_WORTH_WAITING_FOR)
             return problem
         self.take_over(found, configuration)
         self._show(Verdict(state=PluginState.RUNNING))
         await new.events.release()
-        await self._end(_relieve(old, new), patience=_RETIREMENT_WORTH_WAITING_FOR)
+        await self._end(self._relief.retire(old), patience=_RETIREMENT_WORTH_WAITING_FOR)
         return None
 
     def _new_generation(
@@ -389,8 +395,3 @@ class PluginController:
                 f" {self.reload_failure}"
             )
         return verdict.reason
-
-
-async def _relieve(old: Generation, new: Generation) -> None:
-    await old.retire()
-    await new.finish_data()

@@ -33,29 +33,52 @@ class Finishing:
         self._work = work
         self._pause = _PAUSE if pause is None else pause
         self._task: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
+        self._held = False
         self.problem = ""
 
     async def begin(self) -> None:
-        """Try it, and go on in the background where that fails."""
-        if not await self._succeeds() and self._task is None:
+        """Try it, and go on in the background where that fails; nothing while it is held."""
+        if self._held:
+            return
+        if self._task is None:
+            self._tried.clear()
             self._task = asyncio.get_running_loop().create_task(
                 self._go_on(), name=f"nexus.finish.{self._plugin}", context=Context()
             )
+            self._task.add_done_callback(self._ended)
+        await self._tried.wait()
 
-    async def close(self) -> None:
-        """Try no more."""
-        task, self._task = self._task, None
+    async def hold(self) -> None:
+        """Stop at once, and do nothing until it is let go: a successor has other plans."""
+        self._held = True
+        task = self._task
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
 
+    def let_go(self) -> None:
+        """Let it begin again: no successor has come."""
+        self._held = False
+
     async def _go_on(self) -> None:
         pause = self._pause
-        while True:
+        while not await self._succeeds():
+            self._tried.set()
             await asyncio.sleep(pause)
-            if await self._succeeds():
-                return
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._task = None
+        self._tried.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A defect of the platform itself, which must be seen.
+            self.problem = f"{type(error).__name__}: {error}"
+            logger.critical(
+                "Indexes of collections cannot be completed",
+                extra={"plugin": self._plugin},
+                exc_info=error,
+            )
 
     async def _succeeds(self) -> bool:
         try:

@@ -219,6 +219,14 @@ class Generation:
         await self.jobs.drop_others()
         await self._stored.finish()
 
+    async def hold_data(self) -> None:
+        """Have `finish_data` stop and do nothing: a successor prepares the same tables."""
+        await self._finishing.hold()
+
+    def let_data_go(self) -> None:
+        """Let `finish_data` go on, since there is no successor."""
+        self._finishing.let_go()
+
     def withdraw(self) -> None:
         """Take everything of this generation away, in one step and without a successor."""
         platform = self._platform
@@ -253,7 +261,7 @@ class Generation:
 
     async def _end(self) -> None:
         limits = self._platform.limits
-        await self._finishing.close()
+        await self._finishing.hold()
         if self._hosted is not None and self._has_begun:
             try:
                 await self._hosted.shutdown(limits.shutdown)

@@ -297,3 +297,72 @@ async def test_duplicates_of_an_older_generation_show_in_the_health_until_they_a
         async with asyncio.timeout(20):
             while not (await health())["healthy"]:
                 await asyncio.sleep(0.05)
+
+
+INDEXED = """
+    def get_database_schema(self):
+        return {{"collections": {{"items": {{"indexes": {indexes}}}}}}}
+
+    async def initialize(self):
+        await self.db.collection("items").insert({{"sku": {sku!r}, "price": {sku!r}}})
+        return {starts}
+"""
+
+
+def indexed(workshop: Any, *fields: str, sku: str, starts: bool = True) -> None:
+    indexes = [{"field": field} for field in fields]
+    workshop.plugin("keeper", INDEXED.format(indexes=indexes, sku=sku, starts=starts))
+
+
+async def key_columns(site: Any) -> int:
+    rows = await site.app.database.fetch_all(
+        "SELECT name FROM pragma_table_info('keeper__items') WHERE name LIKE 'k1%'"
+    )
+    return len(rows)
+
+
+async def test_a_generation_that_was_relieved_itself_removes_nothing_that_its_successor_needs(
+    workshop: Any, monkeypatch: Any
+) -> None:
+    indexed(workshop, sku="first")
+    retire, may_end = Generation.retire, asyncio.Event()
+
+    async def retire_late(generation: Generation) -> None:
+        if generation.number == 1:
+            await may_end.wait()
+        await retire(generation)
+
+    monkeypatch.setattr(Generation, "retire", retire_late)
+    monkeypatch.setattr("nexus.plugins.controller._RETIREMENT_WORTH_WAITING_FOR", 0.01)
+    async with workshop.running() as site:
+        indexed(workshop, "price", sku="second")
+        await site.api("POST", "/plugins/keeper/reload")
+        indexed(workshop, "price", "sku", sku="third")
+        await site.api("POST", "/plugins/keeper/reload")
+        controller = site.app.manager.controller("keeper")
+        await workshop.until(lambda: len(controller._ending) == 1)  # the second one has ended
+        items = site.plugin("keeper").db.collection("items")
+        assert await key_columns(site) == 2
+
+        may_end.set()
+        await workshop.until(lambda: not controller._ending)
+
+        assert await key_columns(site) == 2
+        for sku in ("first", "second", "third"):
+            assert await items.count({"sku": sku, "price": sku}) == 1
+        assert (await items.find(sort="sku"))[0]["sku"] == "first"
+
+
+async def test_a_reload_that_fails_leaves_indexes_as_they_were(workshop: Any) -> None:
+    indexed(workshop, "sku", sku="first")
+    async with workshop.running() as site:
+        indexed(workshop, "price", sku="second", starts=False)
+        assert (await site.api("POST", "/plugins/keeper/reload")).status_code == 409
+        controller = site.app.manager.controller("keeper")
+        await workshop.until(lambda: not controller._ending)
+
+        assert await key_columns(site) == 1
+        items = site.plugin("keeper").db.collection("items")
+        assert await items.count({"sku": "second"}) == 1
+        inner = await items._reading("count")
+        assert inner._is_settled

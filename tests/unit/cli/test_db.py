@@ -227,6 +227,41 @@ def test_a_migration_is_written_run_and_then_nothing_differs(
     assert nexus("db", "upgrade", "--json").json["items"][0]["done"] == ["0002_by_hand"]
 
 
+def make_in_place(application: Path, columns: str) -> None:
+    with database(application) as connection:
+        connection.execute(f"CREATE TABLE tasks__items ({columns})")
+        connection.execute("INSERT INTO tasks__items VALUES (1, 'kept')")
+    connection.close()
+
+
+def test_tables_made_in_place_are_taken_over_by_an_upgrade(
+    write: Write, application: Path, nexus: Any
+) -> None:
+    write("tasks")
+    nexus("db", "upgrade")  # which makes the database
+    make_in_place(application, "id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL")
+    nexus("db", "revision", "tasks", "-m", "first")
+    assert "tasks: up to date at 0001_first" in nexus("db", "upgrade").out
+    with database(application) as connection:
+        assert connection.execute("SELECT name FROM tasks__items").fetchall() == [("kept",)]
+    connection.close()
+
+
+def test_tables_made_in_place_that_differ_are_told_by_an_upgrade(
+    write: Write, application: Path, nexus: Any
+) -> None:
+    write("tasks")
+    nexus("db", "upgrade")  # which makes the database
+    make_in_place(application, "id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(30) NOT NULL")
+    nexus("db", "revision", "tasks", "-m", "first")
+    said = nexus("db", "upgrade", "--json")
+    assert said.code == 1
+    [item] = said.json["items"]
+    assert item["problem"]["code"] == "tables-differ"
+    assert "The column tasks__items.name is VARCHAR(length=30)" in item["problem"]["message"]
+    assert tables(application) == {"tasks__items"}
+
+
 def test_what_does_not_work_everywhere_is_told(write: Write, nexus: Any) -> None:
     write("tasks", MODELS.replace("mapped_column(String(20))", "mapped_column()"))
     said = nexus("db", "revision", "tasks", "-m", "first")

@@ -11,7 +11,14 @@ from nexus.data.collections.table import CollectionTable
 from nexus.data.collections.transfer import StoredDocument, Transfer
 from nexus.data.database import Database
 from nexus.data.json_text import MAX_BYTES
-from nexus.errors import CollectionNotFound
+from nexus.errors import (
+    CollectionNotFound,
+    IndexedValueTooLong,
+    IndexNotUnique,
+    NexusError,
+    NotACollection,
+    UniqueViolation,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,14 @@ class Collections:
             NotACollection: There is a table by that name which is something else.
             DatabaseUnavailable: The database cannot be reached.
         """
-        await self._reconcile(removes=True)
+        problem: NexusError | None = None
+        for reconciler in self._reconcilers():
+            try:
+                await reconciler.reconcile(removes=True)
+            except (IndexNotUnique, IndexedValueTooLong, NotACollection, UniqueViolation) as error:
+                problem = problem or error  # which is no other table's affair
+        if problem is not None:
+            raise problem
 
     async def prepare(self) -> None:
         """Add what is missing, and leave what a generation needs that writes until it is relieved.
@@ -76,20 +90,15 @@ class Collections:
         found all the same, more slowly, and a new unique index does not refuse what equals it.
 
         Raises:
-            IndexNotUnique: As `reconcile`, and for the other errors too.
+            IndexNotUnique: As `reconcile`, and for the other errors too, as far as an index is
+                concerned that is yet to be made.
         """
-        await self._reconcile(removes=False)
+        for reconciler in self._reconcilers():
+            await reconciler.reconcile(removes=False)
 
-    async def _reconcile(self, *, removes: bool) -> None:
-        for name, table in self._tables.items():
-            reconciler = Reconciler(self._database, table, self._definition, self._dialect)
-            collection = self._collections[name]
-            # Until it is known otherwise, some rows may lack keys.
-            is_settled, collection.is_settled = collection.is_settled, False
-            try:
-                is_settled = await reconciler.reconcile(removes=removes)
-            finally:
-                collection.is_settled = is_settled
+    def _reconcilers(self) -> Iterator[Reconciler]:
+        for table in self._tables.values():
+            yield Reconciler(self._database, table, self._definition, self._dialect)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._collections)

@@ -12,7 +12,7 @@ from nexus.data.collections.path import ABSENT, value_at
 from nexus.data.collections.sql import fill, listed
 from nexus.data.collections.table import CollectionTable, TableIndex
 from nexus.data.database import Executor
-from nexus.errors import DuplicateKey, UniqueViolation
+from nexus.errors import DuplicateKey, IndexNotUnique, UniqueViolation
 
 _AT_ONCE: Final = 500
 
@@ -58,6 +58,18 @@ def values_of(index: TableIndex, document: dict[str, Any]) -> list[Any]:
     """Give what a document has in an index's fields, None for nothing."""
     values = [value_at(document, path) for path in index.spec.fields]
     return [None if value is ABSENT else value for value in values]
+
+
+def not_unique(
+    table: CollectionTable, index: TableIndex, document: dict[str, Any], ids: Sequence[str]
+) -> IndexNotUnique:
+    """Give the error that tells which documents have what one of them has in a unique index."""
+    return IndexNotUnique(
+        collection=table.collection,
+        index=index.spec.names,
+        value=values_of(index, document),
+        ids=ids,
+    )
 
 
 async def find_first(

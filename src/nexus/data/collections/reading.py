@@ -17,7 +17,7 @@ from nexus.data.collections.rows import RowMaker
 from nexus.data.collections.sql import Sql, fill
 from nexus.data.collections.statements import Statements
 from nexus.data.collections.table import CollectionTable
-from nexus.data.collections.unsettled import UnsettledCompiler
+from nexus.data.collections.unsettled import UnsettledCompiler, unsettled_tables
 from nexus.data.collections.usual import UsualQueries
 from nexus.data.database import Database
 
@@ -41,10 +41,6 @@ class CollectionReader:
         table: The table that they are in.
         dialect: The engine's words.
         max_bytes: How many bytes a document may take as JSON.
-
-    Attributes:
-        is_settled: Whether all rows have the keys of the table's indexes. While an older generation
-            writes, they are looked for in the documents themselves as well.
     """
 
     def __init__(
@@ -59,11 +55,16 @@ class CollectionReader:
         self._statements = Statements(table, dialect)
         self._usual = UsualQueries(table, dialect)
         self._rows = RowMaker(table, dialect, max_bytes=max_bytes)
-        self.is_settled = True
+        self._unsettled_tables = unsettled_tables(database)
 
     @property
     def _compiler(self) -> Compiler:
-        return self._settled if self.is_settled else self._unsettled
+        return self._settled if self._is_settled else self._unsettled
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether all rows have the keys of this table's indexes."""
+        return self._table.name not in self._unsettled_tables
 
     @property
     def name(self) -> str:
@@ -105,7 +106,7 @@ class CollectionReader:
             InvalidQuery: Another argument cannot be used.
         """
         make = self._maker(fields)
-        is_usual = sort is None and self.is_settled
+        is_usual = sort is None and self._is_settled
         query = self._usual.find(filter, limit, offset) if is_usual else None
         if query is None:
             query = self._dialect.finish(self._select(filter, sort, limit, offset))

@@ -3,27 +3,24 @@
 Each row says in `shape` which key columns were filled when it was written. A generation that is
 older fills others, so a table is reconciled twice while such a one writes: first what is missing is
 added and what that one needs is left; when it writes no more, the rows that it wrote meanwhile get
-their keys, and what is not declared is removed.
+their keys, and what is not declared is removed. In between all generations judge rows of a shape
+that is not theirs by the document; see `unsettled`.
 
 From the first change until the last the table has one more index, the marker: a process that comes
 after a crash in between sees it, looks at every row, and goes on from there. All steps may come
 twice, and two processes may do them at once.
 """
 
-from typing import Any, Final
-
-from nexus.data.collections.conflict import find_first, values_of
+from nexus.data.collections.conflict import not_unique
 from nexus.data.collections.definitions.definition import Definition, FoundTable
 from nexus.data.collections.dialects.dialect import Dialect
 from nexus.data.collections.document import decode_document
+from nexus.data.collections.filling import KeyFiller
 from nexus.data.collections.sql import Sql
 from nexus.data.collections.table import OWN_COLUMNS, CollectionTable, TableIndex, is_key_column
+from nexus.data.collections.unsettled import unsettled_tables
 from nexus.data.database import Database, Executor
-from nexus.errors import IndexNotUnique, NotACollection, UniqueViolation
-
-_BATCH: Final = 200
-_PASSES: Final = 5
-"""Rows that are written over and over meanwhile are left to the next time."""
+from nexus.errors import NotACollection, UniqueViolation
 
 
 class Reconciler:
@@ -47,32 +44,39 @@ class Reconciler:
         self._table = table
         self._definition = definition
         self._dialect = dialect
+        self._filler = KeyFiller(database, table, dialect)
+        self._unsettled = unsettled_tables(database)
 
-    async def reconcile(self, *, removes: bool) -> bool:
+    async def reconcile(self, *, removes: bool) -> None:
         """Bring the table to what is declared.
 
         Args:
             removes: Whether what is not declared goes; not while older generations write.
 
-        Returns:
-            Whether all rows have the keys that are declared, now and later: nobody writes others.
-
         Raises:
-            IndexNotUnique: Documents have the same value where it is to be unique.
-            IndexedValueTooLong: A document has a value that is too long for a new index.
+            IndexNotUnique: Documents have the same value where it is to be unique. Where the index
+                is there already, and others are still needed, that is left to the next time.
+            IndexedValueTooLong: A document has a value that is too long for an index; likewise.
             NotACollection: The table is there, and is something else.
         """
         found = await self._found(self._database)
         if found is not None and self._is_as_declared(found):
-            return True
+            self._unsettled.discard(self._table.name)
+            return
+        self._unsettled.add(self._table.name)
         if await self._add_columns():
-            return True
-        is_complete = await self._fill()
+            self._unsettled.discard(self._table.name)
+            return
+        last = await self._filler.fill(frozenset() if found is None else found.indexes)
         for index in self._table.indexes:
             await self._add_index(index)
-        if removes:
-            await self._remove(is_complete=is_complete)
-        return removes and is_complete
+        if not removes:
+            return
+        await self._remove(is_complete=last.seen == 0)
+        if last.problem is not None:
+            raise last.problem
+        if last.seen == 0:
+            self._unsettled.discard(self._table.name)
 
     # What there is
 
@@ -142,85 +146,7 @@ class Reconciler:
         rows = await self._database.fetch_all(*self._dialect.finish(Sql(select, tuple(keys))))
         if rows:
             ids = [self._dialect.id_text(row[0]) for row in rows]
-            raise self._not_unique(index, decode_document(rows[0][1]), ids)
-
-    def _not_unique(
-        self, index: TableIndex, document: dict[str, Any], ids: list[str]
-    ) -> IndexNotUnique:
-        return IndexNotUnique(
-            collection=self._table.collection,
-            index=index.spec.names,
-            value=values_of(index, document),
-            ids=ids,
-        )
-
-    # Rows of another shape
-
-    async def _fill(self) -> bool:
-        """Make the keys of all rows; say whether there is none left to do."""
-        for _ in range(_PASSES):
-            if not await self._fill_once():
-                return True
-        return False
-
-    async def _fill_once(self) -> int:
-        """Make the keys of all rows of another shape; give their number."""
-        table, shape = self._table, self._table.shape
-        select = (
-            f"SELECT id, version, doc FROM {table.name} WHERE shape <> ? AND id > ?"  # noqa: S608
-            f" ORDER BY id LIMIT {_BATCH}"
-        )
-        sets = "".join(f"{column} = ?, " for column in table.columns.values())
-        # A row that somebody writes meanwhile is another one, and is left to the next pass.
-        update, _ = self._dialect.finish(
-            Sql(
-                f"UPDATE {table.name} SET {sets}shape = ?"  # noqa: S608
-                f" WHERE id = ? AND version = ? AND {self._dialect.same_text}",
-                (None,) * (len(table.columns) + 4),
-            )
-        )
-        last: Any = self._dialect.text("")
-        count = 0
-        refused: list[Any] = []
-        while rows := await self._database.fetch_all(
-            *self._dialect.finish(Sql(select, (shape, last)))
-        ):
-            updates = []
-            for row in rows:
-                keys = table.keys(decode_document(row[2]), self._dialect.id_text(row[0]))
-                updates.append((*keys, shape, *row))
-            try:
-                await self._database.execute_many(update, updates)
-            except UniqueViolation:
-                refused += await self._fill_one_by_one(update, updates, rows)
-            last = rows[-1][0]
-            count += len(rows)
-        if refused:
-            violation, row = refused[0]
-            await self._explain(violation, [row])
-            raise violation
-        return count
-
-    async def _fill_one_by_one(self, update: str, updates: Any, rows: Any) -> list[Any]:
-        """Make the keys of all rows that a unique index takes, and give those that it refuses."""
-        refused = []
-        for values, row in zip(updates, rows, strict=True):
-            try:
-                await self._database.execute(update, values)
-            except UniqueViolation as violation:
-                refused.append((violation, row))
-        return refused
-
-    async def _explain(self, violation: UniqueViolation, rows: Any) -> None:
-        """Find which of the rows has what is unique already, and name it."""
-        index = self._table.violated(violation.constraint)
-        if index is None:
-            return
-        documents = [(self._dialect.id_text(row[0]), decode_document(row[2])) for row in rows]
-        found = await find_first(self._database, self._table, self._dialect, index, documents)
-        if found is not None:
-            document_id, document = documents[found[0]]
-            raise self._not_unique(index, document, [found[1], document_id])
+            raise not_unique(self._table, index, decode_document(rows[0][1]), ids)
 
     # Removing
 
@@ -234,8 +160,10 @@ class Reconciler:
             for name in sorted(found.indexes):
                 if table.is_ours(name) and name not in declared:
                     await executor.execute(self._definition.drop_index(table.name, name))
+            if not is_complete:
+                return  # a row may still have a shape that promises keys in a column of before
             for column in sorted(filter(is_key_column, found.columns)):
                 if column not in table.columns.values():
                     await executor.execute(f"ALTER TABLE {table.name} DROP COLUMN {column}")
-            if is_complete and table.marker in found.indexes:
+            if table.marker in found.indexes:
                 await executor.execute(self._definition.drop_index(table.name, table.marker))

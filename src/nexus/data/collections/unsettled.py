@@ -1,10 +1,13 @@
-"""Conditions for a table that an older generation still writes to.
+"""Conditions for a table that generations with other indexes write to.
 
-Its rows have another `shape`: the key columns that are new are empty there, so that such a row is
-judged by its document.
+Their rows have another `shape`: key columns that these generations do not know are empty or out of
+date there, so that such a row is judged by its document. That goes for the older generation, which
+may see what the newer one writes, as for the newer one.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
+from weakref import WeakKeyDictionary
 
 from typing_extensions import override
 
@@ -14,6 +17,17 @@ from nexus.data.collections.filter import Condition
 from nexus.data.collections.order import SortKey
 from nexus.data.collections.path import Path
 from nexus.data.collections.sql import Sql, both, either
+from nexus.data.database import Database
+
+_unsettled: Final[WeakKeyDictionary[Database, set[str]]] = WeakKeyDictionary()
+
+
+def unsettled_tables(database: Database) -> set[str]:
+    """Give the names of the tables in which rows may have another shape, for all to change.
+
+    All generations have to know, and one process at a time has them all; see `DatabaseInUse`.
+    """
+    return _unsettled.setdefault(database, set())
 
 
 class UnsettledCompiler(Compiler):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         has_migrations,
         read_revisions,
     )
+    from nexus.data.migrations.taking_over import take_over
     from nexus.data.migrations.writing import Written, write_revision
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "stamp",
     "status",
     "tables_of",
+    "take_over",
     "to_take_back",
     "upgrade",
     "version_table",
@@ -64,6 +66,7 @@ _HOMES = {
         ("Revision", "Revisions", "has_migrations", "read_revisions"),
         "nexus.data.migrations.revisions",
     ),
+    "take_over": "nexus.data.migrations.taking_over",
     **dict.fromkeys(("Written", "write_revision"), "nexus.data.migrations.writing"),
 }
 

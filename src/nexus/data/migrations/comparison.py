@@ -11,6 +11,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.types import JSON
 
 from nexus.data.collections.table import OWN_COLUMNS
+from nexus.data.migrations.given_back import is_given_back
 from nexus.data.migrations.implementations import TypesByColumn, use_own_implementation
 from nexus.data.migrations.position import version_table
 from nexus.data.models import Models
@@ -65,8 +66,9 @@ def _collections(connection: Connection, models: Models) -> frozenset[str]:
     )
 
 
-def _compare_types(context: Any, _found: Any, _wanted: Any, found: Any, wanted: Any) -> bool | None:
+def _compare_types(context: Any, column: Any, _wanted: Any, found: Any, wanted: Any) -> bool | None:
     """Tell whether types differ, where Alembic's own rules do not do; None for them."""
+    declared = wanted
     wanted = wanted.dialect_impl(context.dialect)
     wanted = getattr(wanted, "impl_instance", wanted)
     if isinstance(found, Enum) and isinstance(wanted, Enum):
@@ -77,4 +79,4 @@ def _compare_types(context: Any, _found: Any, _wanted: Any, found: Any, wanted: 
     # MariaDB keeps JSON as a text and tells so.
     if isinstance(wanted, JSON) and isinstance(found, mysql.LONGTEXT):
         return False
-    return None
+    return False if is_given_back(declared, column, context.dialect) else None

@@ -15,8 +15,8 @@ from nexus.data.models.participant import Participant
 async def drift(database: Database, models: Models) -> list[str]:
     """Compare the tables in the database with the models.
 
-    Server defaults and checks are not compared, and SQLite tells nothing of the values of an
-    enumeration.
+    Server defaults and checks are not compared, nor the expressions that indexes are of; and SQLite
+    tells nothing of the values of an enumeration.
 
     Args:
         database: The database.
@@ -76,7 +76,13 @@ def _named(kind: str, rest: list[Any]) -> str:
         return f"The index {thing.name} of {thing.table.name}"
     if kind == "fk":
         columns = ", ".join(thing.column_keys)
-        return f"The foreign key of {thing.parent.name} ({columns})"
+        target = next(iter(thing.elements)).target_fullname.rpartition(".")[0]
+        actions = "".join(
+            f" ON {event} {action}"
+            for event, action in (("DELETE", thing.ondelete), ("UPDATE", thing.onupdate))
+            if action
+        )
+        return f"The foreign key of {thing.parent.name} ({columns}) to {target}{actions}"
     if kind == "constraint":
         columns = ", ".join(each.name for each in thing.columns)
         return f"The unique constraint of {thing.table.name} ({columns})"

@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
+from alembic.ddl._autogen import ComparisonResult
+from alembic.ddl.mysql import MySQLImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.ddl.sqlite import SQLiteImpl
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Column, Table, text
+from alembic.util.sqla_compat import is_expression_index
+from sqlalchemy import Column, ColumnClause, Index, Table, text
 from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.dialects.postgresql.named_types import NamedType
 from sqlalchemy.engine.reflection import Inspector
@@ -43,7 +46,26 @@ _VALUES = text(
 )
 
 
-class PluginPostgresqlImpl(PostgresqlImpl):
+class _ExpressionsByName:
+    """Takes indexes of expressions for the same if they have the same name.
+
+    Databases tell an expression in their own words, or not that it is one.
+    """
+
+    def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> Any:
+        """Compare two indexes of the same name."""
+        wanted, found = metadata_index, reflected_index
+        if not is_expression_index(wanted) and not is_expression_index(found):
+            return super().compare_indexes(wanted, found)  # type: ignore[misc]  # a mixin
+        differences = []
+        if bool(wanted.unique) != bool(found.unique):
+            differences.append(f"unique={found.unique} to unique={wanted.unique}")
+        if len(wanted.expressions) != len(found.expressions):
+            differences.append("the number of expressions")
+        return ComparisonResult.Different(differences) if differences else ComparisonResult.Equal()
+
+
+class PluginPostgresqlImpl(_ExpressionsByName, PostgresqlImpl):
     """Makes, extends and drops the types of enumerations with the columns that have them.
 
     Alembic makes a type with each table, though it may be there already, and never with a column;
@@ -130,7 +152,38 @@ class PluginPostgresqlImpl(PostgresqlImpl):
         return self.connection
 
 
-class RememberingSqliteImpl(SQLiteImpl):
+class PluginMariadbImpl(_ExpressionsByName, MySQLImpl):
+    """Knows what MariaDB does not do."""
+
+    @override
+    def correct_for_autogen_foreignkeys(self, conn_fks: Any, metadata_fks: Any) -> None:
+        # It takes SET DEFAULT, does as if it were RESTRICT, and does not tell of it.
+        wanted = {tuple(each.column_keys): each for each in metadata_fks}
+        for found in conn_fks:
+            key = wanted.get(tuple(found.column_keys))
+            for action in ("ondelete", "onupdate"):
+                declared = getattr(key, action, None)
+                if getattr(found, action) is None and (declared or "").upper() == "SET DEFAULT":
+                    setattr(found, action, declared)
+        super().correct_for_autogen_foreignkeys(conn_fks, metadata_fks)  # type: ignore[no-untyped-call]
+
+
+class PluginSqliteImpl(_ExpressionsByName, SQLiteImpl):
+    """Compares indexes of expressions, which our dialect reads."""
+
+    @override
+    def correct_for_autogen_constraints(self, *_: Any, **__: Any) -> None:
+        # Alembic leaves them out here, and so out of a plugin's first migration too.
+        pass
+
+    @override
+    def render_ddl_sql_expr(self, expr: Any, is_server_default: bool = False, **kw: Any) -> str:
+        if kw.get("is_index") and not isinstance(expr, ColumnClause):
+            expr = expr.self_group()  # in parentheses, where PostgreSQL needs them
+        return super().render_ddl_sql_expr(expr, is_server_default, **kw)
+
+
+class RememberingSqliteImpl(PluginSqliteImpl):
     """Remembers the types that migrations give to columns.
 
     SQLite tells of an enumeration or a UUID that it is a text. In a migration that is to run on
@@ -197,6 +250,10 @@ def use_own_implementation(
     if context.dialect.name == "postgresql":
         context.impl = PluginPostgresqlImpl(*arguments)
         context.impl.prefix = prefix
-    elif context.dialect.name == "sqlite" and remembered is not None:
+    elif context.dialect.name != "sqlite":
+        context.impl = PluginMariadbImpl(*arguments)
+    elif remembered is None:
+        context.impl = PluginSqliteImpl(*arguments)
+    else:
         context.impl = RememberingSqliteImpl(*arguments)
         context.impl.remembered = remembered

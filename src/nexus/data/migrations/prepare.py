@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nexus.data.database import Database
-from nexus.data.migrations.operations import status, upgrade
-from nexus.data.migrations.position import tables_of
+from nexus.data.migrations.operations import upgrade
 from nexus.data.migrations.revisions import has_migrations
+from nexus.data.migrations.taking_over import take_over
 from nexus.errors import MigrationsMissing
 
 if TYPE_CHECKING:
@@ -47,13 +47,15 @@ async def prepare_models(
         MigrationsInvalid: The files of its migrations cannot be used.
         MigrationFailed: One of them failed.
         DatabaseAhead: A newer version of the plugin has changed the tables.
+        TablesDiffer: Tables that were made in place are not as the models are, and the migrations
+            would make them once more.
         MigrationsMissing: It has models and no migrations, and this is production.
         ModelsInvalid: The database does not take a table.
         DatabaseUnavailable: The database cannot be reached.
     """
     if has_migrations(folder):
         if models is not None and environment != PRODUCTION:
-            await _take_over(database, plugin, folder, models)
+            await take_over(database, plugin, folder, models)
         await upgrade(database, plugin, folder, models)
         if models is not None and environment != PRODUCTION:
             await _warn_of_drift(database, plugin, folder, models)
@@ -82,22 +84,3 @@ async def _warn_of_drift(database: Database, plugin: str, folder: Path, models: 
             "Models differ from what the migrations lead to; write one with 'nexus db revision'",
             extra={"plugin": plugin, "differences": differences},
         )
-
-
-async def _take_over(database: Database, plugin: str, folder: Path, models: "Models") -> None:
-    """Note that tables which were made in place are what the migrations lead to, if they are."""
-    found = await status(database, plugin, folder)
-    if found.current is not None or not found.pending:
-        return
-    if not set(models.tables) <= await tables_of(database, plugin):
-        return
-    from nexus.data.migrations.differences import drift
-    from nexus.data.migrations.operations import stamp
-
-    if await drift(database, models):
-        return
-    await stamp(database, plugin, folder)
-    logger.info(
-        "Tables that were made in place are taken over by the migrations",
-        extra={"plugin": plugin, "revision": found.head},
-    )

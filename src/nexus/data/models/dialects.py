@@ -19,11 +19,15 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
     SQLiteDialect_aiosqlite,
 )
 from sqlalchemy.dialects.sqlite.base import SQLiteIdentifierPreparer
+from sqlalchemy.engine.reflection import cache
 from sqlalchemy.exc import InvalidRequestError
 from typing_extensions import override
 
 from nexus.data.database import EngineName
 from nexus.data.models.lent import LentConnection
+from nexus.data.models.sqlite_indexes import index_of_expressions
+
+_INDEX: Final = "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?"
 
 
 class _RenamedTables:
@@ -108,6 +112,40 @@ class SqliteDialect(_Lent, SQLiteDialect_aiosqlite):  # type: ignore[misc]  # no
     supports_statement_cache = True
     preparer = _SqlitePreparer
     adapter = AsyncAdapt_aiosqlite_connection
+
+    @override
+    @cache
+    def get_indexes(
+        self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
+    ) -> Any:
+        """Give all indexes of a table, those of expressions included."""
+        base: Any = super()
+        more = []
+        for _, name, unique, *_ in self._told(connection, "index_list", table_name):
+            columns = self._columns_of(connection, name)
+            if None in columns:
+                statement = connection.exec_driver_sql(_INDEX, (name,)).scalar()
+                index = index_of_expressions(
+                    name, unique=bool(unique), columns=columns, statement=statement
+                )
+                more.append(index)
+        return [*base.get_indexes(connection, table_name, schema=schema, **kw), *more]
+
+    @override
+    def _get_table_pragma(
+        self, connection: Any, pragma: str, table_name: str, schema: str | None = None
+    ) -> Any:
+        rows = self._told(connection, pragma, table_name, schema)
+        if pragma != "index_list":
+            return rows
+        # Its reader can do nothing with the others but warn.
+        return [row for row in rows if None not in self._columns_of(connection, row[1])]
+
+    def _columns_of(self, connection: Any, index: str) -> list[str | None]:
+        return [row[2] for row in self._told(connection, "index_info", index)]
+
+    def _told(self, connection: Any, pragma: str, name: str, schema: str | None = None) -> Any:
+        return super()._get_table_pragma(connection, pragma, name, schema=schema)  # type: ignore[no-untyped-call]
 
 
 class PostgresqlDialect(_Lent, PGDialect_asyncpg):

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Table, TextClause, UnaryExpression
 from sqlalchemy.dialects.mysql.asyncmy import MySQLDialect_asyncmy
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import CompileError
+from sqlalchemy.exc import ArgumentError, CompileError
 from sqlalchemy.schema import CreateColumn
 
 from nexus.data.models.models import Models
@@ -36,6 +36,7 @@ def portability(models: Models) -> list[str]:
         for column in table.columns:
             found += _column(table, column, dialects)
         found += _indexed(table, dialects["MariaDB"])
+        found += _expressions(table)
     return found
 
 
@@ -43,13 +44,20 @@ def _column(table: Table, column: Column[Any], dialects: dict[str, Dialect]) -> 
     for name, dialect in dialects.items():
         try:
             CreateColumn(column).compile(dialect=dialect)
-        except CompileError as error:
+            type_ = column.type.compile(dialect=dialect)
+        except (CompileError, ArgumentError) as error:
             reason = str(error).partition(": ")[2] or str(error)
             if "requires a length" in reason:
                 advice = "Give it one: String(200); or Text, for a long text without index."
                 yield f"{table.name}.{column.name}: {name} needs a length. {advice}"
             else:
                 yield f"{table.name}.{column.name}: {name} does not take it ({reason})."
+        else:
+            if name == "PostgreSQL" and type_.startswith("TEXT("):
+                yield (
+                    f"{table.name}.{column.name}: PostgreSQL takes no length of a Text. Leave it"
+                    " out, or use String(n)."
+                )
 
 
 def _indexed(table: Table, mariadb: Dialect) -> Iterator[str]:
@@ -64,10 +72,26 @@ def _indexed(table: Table, mariadb: Dialect) -> Iterator[str]:
     for column in indexed.values():
         try:
             type_ = column.type.compile(dialect=mariadb)
-        except CompileError:  # told already
+        except (CompileError, ArgumentError):  # told already
             continue
         if type_.startswith(_WITHOUT_LENGTH):
             yield (
                 f"{table.name}.{column.name}: MariaDB cannot index a {type_} as a whole. Use"
                 " String(n), or give the index mysql_length."
             )
+
+
+def _expressions(table: Table) -> Iterator[str]:
+    for index in table.indexes:
+        # An order, such as DESC, is told by the column inside it.
+        if not all(isinstance(_inside(each), Column | TextClause) for each in index.expressions):
+            yield (
+                f"{table.name}: MariaDB has no indexes of expressions, as {index.name} is. Have a"
+                " column that keeps the expression's value, and index that."
+            )
+
+
+def _inside(expression: Any) -> Any:
+    while isinstance(expression, UnaryExpression):
+        expression = expression.element
+    return expression

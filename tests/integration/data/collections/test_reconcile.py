@@ -249,6 +249,117 @@ async def test_one_duplicate_keeps_no_other_row_from_its_keys(
     assert (await look()).indexes >= {table.marker}
 
 
+async def test_what_a_newer_generation_writes_is_found_by_an_older_one(
+    database: Database,
+) -> None:
+    old = collections(database, [*BY_PRICE, {"field": "kind"}])
+    await old.reconcile()
+    await old["items"].insert_many(DOCUMENTS)
+    new = collections(database, BY_PRICE)
+    await new.prepare()
+
+    await new["items"].insert({"kind": "odd", "price": 3})
+    await new["items"].update({"kind": "even"}, {"kind": "odd"})
+
+    items = old["items"]
+    assert await items.count({"kind": "odd"}) == 226
+    assert len(await items.find({"kind": "odd"})) == 226
+    assert await items.count({"kind": "even"}) == 0
+    assert (await items.find(sort="-kind", limit=1))[0]["kind"] == "odd"
+    # Its own definition is what counts again once the newer one is thrown away.
+    await old.reconcile()
+    assert await items.count({"kind": "odd"}) == 226
+    assert items._is_settled
+
+
+async def test_values_that_an_older_generation_exchanged_are_no_duplicates(
+    database: Database, look: Look
+) -> None:
+    old = collections(database, [])
+    await old.reconcile()
+    await old["items"].insert_many([{"_id": each, "sku": each} for each in "abcd"])
+    new = collections(database, BY_SKU)
+    await new.prepare()
+    for document_id, sku in zip("abcd", "bcda", strict=True):
+        await old["items"].update(document_id, {"sku": sku})
+
+    await new.reconcile()
+
+    assert own(await look()) == (1, 1)
+    assert [each["_id"] for each in await new["items"].find(sort="sku")] == ["d", "a", "b", "c"]
+    assert (await new["items"].find({"sku": "a"}))[0]["_id"] == "d"
+    with pytest.raises(DuplicateKey):
+        await new["items"].insert({"sku": "a"})
+
+
+async def test_a_value_too_long_that_an_older_generation_wrote_keeps_no_other_row_from_its_keys(
+    database: Database, look: Look
+) -> None:
+    old = collections(database, [])
+    await old.reconcile()
+    new = collections(database, BY_SKU)
+    await new.prepare()
+    long = "x" * 701
+    await old["items"].insert_many([{"sku": "a"}, {"_id": "long", "sku": long}, {"sku": "b"}])
+
+    with pytest.raises(IndexedValueTooLong) as caught:
+        await new.reconcile()
+    assert caught.value.id == "long"
+    table = new["items"]._table
+    rows = await database.fetch_all(
+        f"SELECT id FROM {table.name} WHERE shape <> {table.shape}"  # noqa: S608 - our names
+    )
+    assert len(rows) == 1
+    assert await new["items"].count({"sku": long}) == 1
+
+    await new["items"].update("long", {"sku": "short"})
+    await new.reconcile()
+    assert own(await look()) == (1, 1)
+
+
+async def test_a_generation_starts_over_rows_that_an_index_which_is_there_does_not_take(
+    database: Database,
+) -> None:
+    old = collections(database, [])
+    await old.reconcile()
+    new = collections(database, BY_SKU)
+    await new.prepare()
+    await old["items"].insert_many([{"_id": "b", "sku": "b"}, {"_id": "c", "sku": "b"}])
+    await old["items"].insert({"sku": "x" * 701})
+    with pytest.raises((IndexNotUnique, IndexedValueTooLong)):
+        await new.reconcile()
+
+    again = collections(database, BY_SKU)
+    await again.prepare()
+
+    assert await again["items"].count({"sku": "b"}) == 2
+    with pytest.raises((IndexNotUnique, IndexedValueTooLong)):
+        await again.reconcile()
+
+
+async def test_duplicates_in_one_collection_keep_no_other_from_being_completed(
+    database: Database,
+) -> None:
+    def both(indexes: list[Any]) -> Collections:
+        declared = {name: {"indexes": indexes} for name in ("first", "second")}
+        return Collections(database, "shop", read_collections(declared))
+
+    old, new = both([]), both(BY_SKU)
+    await old.reconcile()
+    await new.prepare()
+    await old["first"].insert_many([{"sku": "b"}, {"sku": "b"}])
+    await old["second"].insert({"sku": "b"})
+
+    with pytest.raises(IndexNotUnique) as caught:
+        await new.reconcile()
+
+    assert caught.value.collection == "first"
+    with pytest.raises(DuplicateKey):
+        await new["second"].insert({"sku": "b"})
+    assert new["second"]._is_settled
+    assert not new["first"]._is_settled
+
+
 async def test_what_an_older_generation_made_twice_meanwhile_is_told(database: Database) -> None:
     old = collections(database, [])
     await old.reconcile()
@@ -311,7 +422,7 @@ async def test_what_others_keep_writing_is_left_to_the_next_time(
     await collections(database, []).reconcile()
     await collections(database, [])["items"].insert_many(DOCUMENTS)
     new = collections(database, BY_PRICE)
-    monkeypatch.setattr("nexus.data.collections.reconcile._PASSES", 1)
+    monkeypatch.setattr("nexus.data.collections.filling._PASSES", 1)
 
     await new.reconcile()
     assert own(await look()) == (1, 2)
@@ -363,7 +474,7 @@ async def find_each_by_each_index(made: Collections) -> None:
 async def test_a_crash_at_any_step_is_made_good(
     database: Database, look: Look, monkeypatch: pytest.MonkeyPatch, follows: str
 ) -> None:
-    monkeypatch.setattr("nexus.data.collections.reconcile._BATCH", 7)
+    monkeypatch.setattr("nexus.data.collections.filling._BATCH", 7)
     old = collections(database, [*BY_PRICE, {"field": "kind"}])
     new = collections(database, [*BY_SKU, {"fields": ["kind", "price"]}, {"field": "size"}])
     await old.reconcile()

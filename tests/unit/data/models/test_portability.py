@@ -36,6 +36,25 @@ def test_sound_models_are_no_trouble(module: Callable[..., ModuleType]) -> None:
     assert told(module, columns) == []
 
 
+def test_what_only_the_database_itself_refuses_is_told(
+    module: Callable[..., ModuleType],
+) -> None:
+    columns = """
+    text: Mapped[str] = mapped_column(Text(100))
+    ratio: Mapped[float] = mapped_column(Double(53))
+    name: Mapped[str] = mapped_column(String(50))
+    size: Mapped[int]
+
+Index("plain", Item.name.desc(), Item.size)
+Index("lower", func.lower(Item.name).desc())
+"""
+    found = told(module, columns)
+    assert len(found) == 3
+    assert found[0].startswith("tasks__items.text: PostgreSQL takes no length of a Text.")
+    assert found[1].startswith("tasks__items.ratio: MariaDB does not take it (You must specify")
+    assert found[2].startswith("tasks__items: MariaDB has no indexes of expressions, as tasks__low")
+
+
 def test_each_trouble_is_told_with_its_column(module: Callable[..., ModuleType]) -> None:
     columns = """
     name: Mapped[str]
