@@ -114,8 +114,7 @@ class NexusApp:
         if self._stack is not None:
             message = "This application runs already. Stop it with shutdown() first."
             raise RuntimeError(message)
-        if self._configure_logging:
-            self._set_up_logging()
+        self.set_up_logging()
         for warning in self.settings.warnings:
             logger.warning("Settings: %s", warning)
         self._settled.clear()
@@ -296,7 +295,10 @@ class NexusApp:
         await self.parts.announcer.settings_changed(plugin, changes)
         self.manager.recheck(plugin)
 
-    def _set_up_logging(self) -> None:
+    def set_up_logging(self) -> None:
+        """Have the whole process log as the settings say, unless the application's maker does."""
+        if not self._configure_logging:
+            return
         from nexus.observability.logging import configure_logging
 
         wanted = self.settings.logging

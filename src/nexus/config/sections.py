@@ -36,6 +36,11 @@ class ServerSettings(Section):
     port: int = Field(
         8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one."
     )
+    workers: Count = Field(
+        1,
+        description="How many processes serve, for `nexus run`; on SQLite more than one set"
+        " database.shared.",
+    )
     root_path: str = Field(
         "", description="The path under which a reverse proxy serves the application."
     )
@@ -89,9 +94,7 @@ class DatabaseSettings(Section):
     pool_timeout: Seconds = Field(
         5.0, description="Seconds to wait for a connection before the database counts as away."
     )
-    statement_timeout: Seconds = Field(
-        30.0, description="Seconds that a statement may take."
-    )
+    statement_timeout: Seconds = Field(30.0, description="Seconds that a statement may take.")
     transaction_timeout: Seconds = Field(
         30.0, description="Seconds after which an open transaction is rolled back."
     )
