@@ -1,5 +1,6 @@
 """Several workers, in real processes."""
 
+import asyncio
 import json
 import os
 import signal
@@ -143,8 +144,8 @@ def application(folder: Path) -> Path:
 
 
 @contextmanager
-def running(folder: Path, workers: int = 3, **variables: str) -> Iterator[Site]:
-    site = Site(folder, workers, **variables)
+def running(folder: Path, **variables: str) -> Iterator[Site]:
+    site = Site(folder, 3, **variables)
     try:
         yield site.settled()
     finally:
@@ -240,3 +241,133 @@ def test_what_is_in_hand_is_finished_at_a_stop(tmp_path: Path, word: str) -> Non
             answers = [each.result().status_code for each in asked]
         assert answers == [200] * 6
         assert site.end() == 0
+
+
+# One state for all
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: Any, new_database: Any) -> Iterator[dict[str, str]]:
+    """Give the variables that name an empty database."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    with asyncio.Runner() as runner:
+        making = new_database(request.param)
+        url = runner.run(making.__aenter__())
+        try:
+            yield {"NEXUS_DATABASE__URL": url}
+        finally:
+            runner.run(making.__aexit__(None, None, None))
+
+
+def statuses(site: Site, path: str) -> set[int]:
+    return {site.ask("GET", path).status_code for _ in range(8 * site.workers)}
+
+
+def test_what_one_worker_answers_holds_for_all(tmp_path: Path, engine: dict[str, str]) -> None:
+    folder = application(tmp_path)
+    code = folder / "plugins" / "foo" / "plugin.py"
+    with running(folder, **engine) as site:
+        for turn in ("second", "third"):
+            assert site.ask("POST", "/api/v1/plugins/foo/disable").status_code == 200
+            assert statuses(site, "/plugins/foo/") == {503}
+            assert site.ask("POST", "/api/v1/plugins/foo/enable").status_code == 200
+            assert statuses(site, "/plugins/foo/") == {200}
+            code.write_text(PLUGIN.replace("first", turn))
+            assert site.ask("POST", "/api/v1/plugins/foo/reload").status_code == 200
+            changed = site.ask("PATCH", "/api/v1/plugins/foo/config", json={"word": turn})
+            assert changed.status_code == 200
+            answers = site.of_all("/plugins/foo/").values()
+            assert {(each["says"], each["word"]) for each in answers} == {(turn, turn)}
+        workers = site.ask("GET", "/api/v1/system").json()["workers"]
+        assert {each["pid"] for each in workers} == site.pids()
+
+
+def test_a_worker_that_is_held_is_reported_and_comes_back_without_serving_old_code(
+    tmp_path: Path, engine: dict[str, str]
+) -> None:
+    folder = application(tmp_path)
+    code = folder / "plugins" / "foo" / "plugin.py"
+    with running(folder, NEXUS_CLUSTER__LEASE="1", **engine) as site:
+        held = min(site.of_all("/plugins/foo/"))
+        os.kill(held, signal.SIGSTOP)
+        try:
+
+            def states() -> dict[int, str]:
+                workers = site.ask("GET", "/api/v1/system").json()["workers"]
+                return {each["pid"]: each["state"] for each in workers}
+
+            until(lambda: states().get(held) == "away", "the report")
+            code.write_text(PLUGIN.replace("first", "second"))
+            assert site.ask("POST", "/api/v1/plugins/foo/reload").status_code == 200
+        finally:
+            os.kill(held, signal.SIGCONT)
+        deadline = time.monotonic() + LIMIT
+        seen = set()
+        while held not in seen:
+            answer = site.ask("GET", "/plugins/foo/").json()
+            assert answer["says"] == "second", answer["pid"] == held
+            seen.add(answer["pid"])
+            assert time.monotonic() < deadline
+        until(lambda: states().get(held) == "serving", "its return")
+
+
+LEDGER = """
+import asyncio, os
+from pathlib import Path
+from fastapi import APIRouter
+from nexus.plugins import BasePlugin
+
+class Plugin(BasePlugin):
+    async def initialize(self):
+        await self.subscribe_to_event("ledger.entry", self.keep)
+        return True
+
+    async def keep(self, event):
+        with Path("begun.txt").open("a") as file:
+            file.write(f"{event.data['number']} {os.getpid()}\\n")
+        await asyncio.sleep(0.3)
+        with Path("done.txt").open("a") as file:
+            file.write(f"{event.data['number']} {os.getpid()}\\n")
+
+    def get_api_routes(self):
+        router = APIRouter()
+
+        @router.post("/")
+        async def publish(number: int):
+            await self.publish_event("ledger.entry", {"number": number})
+
+        return [router]
+"""
+
+
+def test_the_events_of_a_worker_that_is_killed_are_delivered_by_others(
+    tmp_path: Path, engine: dict[str, str]
+) -> None:
+    folder = application(tmp_path)
+    ledger = folder / "plugins" / "ledger"
+    ledger.mkdir()
+    manifest = {
+        "name": "ledger",
+        "version": "1.0.0",
+        "permissions": ["events.publish", "events.subscribe"],
+        "events": {"publishes": ["ledger.entry"], "subscribes": ["ledger.entry"]},
+    }
+    (ledger / "manifest.json").write_text(json.dumps(manifest))
+    (ledger / "plugin.py").write_text(LEDGER)
+
+    def lines(name: str) -> list[list[str]]:
+        path = folder / name
+        return [each.split() for each in path.read_text().splitlines()] if path.exists() else []
+
+    with running(folder, NEXUS_EVENTS__LEASE="1", **engine) as site:
+        for number in range(10):
+            answer = site.ask("POST", "/plugins/ledger/", params={"number": number})
+            assert answer.status_code == 200, answer.text
+        until(lambda: len(lines("begun.txt")) > 2, "the first events")
+        killed = int(lines("begun.txt")[-1][1])
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: {each[0] for each in lines("done.txt")} == set(map(str, range(10))), "all")
+        after = {int(each[1]) for each in lines("done.txt")} - {killed}
+        assert after, "nobody took over"

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from nexus._version import __version__
 from nexus.app.parts import Parts
-from nexus.app.wiring import add_routes, make_platform
+from nexus.app.wiring import add_routes, make_convergence, make_operator, make_platform
 from nexus.data import sole_use
 from nexus.errors import DatabaseUnavailable, StartupAborted
 from nexus.plugins.current import log_fields
@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
 """How long to wait before a database that was away is asked again."""
+
+_HEALTH = "/health"
+"""Below this it is told how the process is, whatever that may be; a lifespan has no path."""
 
 _CANNOT_START = frozenset({PluginState.FAILED, PluginState.INVALID})
 
@@ -51,6 +54,8 @@ class NexusApp:
         database: Where everything that must last is kept.
         store: The key-value store in the database.
         tokens: Who may use the management API.
+        convergence: Follows what operators want on other workers; None where there are none.
+        operator: Does what operators want, on all workers.
         desk: Where the plugins' configuration is read and changed.
         parts: What it is made of, all in one.
         first_token: The management token that this start has made, None when there was one.
@@ -94,11 +99,21 @@ class NexusApp:
             on_change=parts.announcer.status_changed,
         )
         self.desk = SettingsDesk(self.manager, parts.announcer.settings_changed)
+        self.convergence = make_convergence(self, parts)
+        self.operator = make_operator(self, parts)
         add_routes(self, parts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
+        late = self.convergence is not None and self.convergence.is_late
+        if late and not scope.get("path", _HEALTH).startswith(_HEALTH):
+            await self._catch_up()
         await self.app(scope, receive, send)
+
+    async def _catch_up(self) -> None:
+        """Serve nothing by what was there before others went on without this worker."""
+        if self.convergence is not None:
+            await self.convergence.catch_up()
 
     # Running
 
@@ -169,6 +184,8 @@ class NexusApp:
             self.show_first_token(self.first_token)
         stack.push_async_callback(parts.host.close)
         stack.enter_context(owned_tasks(asyncio.get_running_loop()))
+        if self.convergence is not None:
+            stack.push_async_callback(self.convergence.vanish)
         await self.bus.start()
         stack.push_async_callback(lambda: self.bus.stop(parts.draining.left()))
         stack.push_async_callback(parts.lags.close)
@@ -180,7 +197,7 @@ class NexusApp:
         stack.push_async_callback(parts.announcer.stop)
         parts.announcer.announce("system.started", {"version": __version__})
         stack.push_async_callback(self._stop_plugins)
-        await self.manager.start()
+        await self._join_cluster(stack)
         settling = asyncio.get_running_loop().create_task(
             self._settle(patience), name="nexus.settle"
         )
@@ -188,6 +205,16 @@ class NexusApp:
         if self.settings.startup.on_failure == "abort":
             await settling
             self._abort_on_failure()
+
+    async def _join_cluster(self, stack: AsyncExitStack) -> None:
+        """Start the plugins, and follow what operators want on other workers."""
+        if self.convergence is None:
+            await self.manager.start()
+            return
+        await self.convergence.join()
+        await self.manager.start()
+        await self.convergence.start()
+        stack.push_async_callback(self.convergence.leave)
 
     def announce_stop(self) -> None:
         """Publish `system.stopping` and let `shutdown.drain_timeout` run, if not done yet.
@@ -293,6 +320,8 @@ class NexusApp:
     ) -> None:
         """Take note of what a plugin itself has set."""
         await self.parts.announcer.settings_changed(plugin, changes)
+        if self.convergence is not None and any(each.changed for each in changes):
+            await self.convergence.note(plugin, "values")
         self.manager.recheck(plugin)
 
     def set_up_logging(self) -> None:

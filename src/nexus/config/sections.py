@@ -246,6 +246,23 @@ class SecuritySettings(Section):
         return value
 
 
+class ClusterSettings(Section):
+    """How several workers on one database act as one."""
+
+    lease: float = Field(
+        10.0,
+        ge=0.5,
+        allow_inf_nan=False,
+        description="Seconds without a report after which a worker counts as away, and nobody"
+        " waits for it.",
+    )
+    patience: Seconds = Field(
+        30.0,
+        description="Seconds that a change of an operator waits for the other workers before it"
+        " names those that have not followed.",
+    )
+
+
 class HealthSettings(Section):
     """How health is checked."""
 

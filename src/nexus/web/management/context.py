@@ -7,6 +7,7 @@ from typing import Any
 
 from nexus.events import EventBus
 from nexus.plugins.manager import PluginManager
+from nexus.plugins.operator import Operator
 from nexus.plugins.settings_desk import SettingsDesk
 from nexus.security import AdminTokens
 from nexus.services import ServiceRegistry
@@ -19,6 +20,7 @@ class ManagementContext:
 
     Attributes:
         manager: The plugins.
+        operator: Does what operators want with plugins, on all workers.
         settings: Reads and changes the plugins' configuration.
         bus: The events.
         services: The live services.
@@ -32,6 +34,7 @@ class ManagementContext:
     """
 
     manager: PluginManager
+    operator: Operator
     settings: SettingsDesk
     bus: EventBus
     services: ServiceRegistry
