@@ -14,11 +14,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
 
 from nexus import NexusApp
+from nexus.errors import EventContractViolated
 from nexus.plugins.state import PluginState
 from nexus.testing import app_for, management_headers, settle_events
 
@@ -173,3 +175,31 @@ async def test_the_plugin_of_the_readme_counts_its_greetings(tmp_path: Path) -> 
         await client.get("/plugins/greeter/greet/Ada")
         second = (await client.get("/plugins/greeter/greet/Bob")).json()
         assert second == {"text": "Hello, Bob!", "count": 2}
+
+
+async def test_the_events_that_plugins_agree_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs/how-to/agree-on-event-data.md").read_text(encoding="utf-8")
+    write_files("docs/how-to/agree-on-event-data.md", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "nexus", "plugin", "check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shown = page.split("$ nexus plugin check\n")[1].split("```")[0]
+    assert done.returncode == 1
+    assert done.stdout.split() == shown.split()
+    async with served(tmp_path) as (app, _):
+        generations: Any = [app.manager.controller(name).live for name in ("shop", "billing")]
+        shop, billing = (each.hosted.plugin for each in generations)
+        with pytest.raises(EventContractViolated) as caught:
+            await shop.sell({"order_id": "A-1", "total": 12.5})
+        assert str(caught.value) == page.split("```text\n")[1].split("\n```")[0]
+        await shop.sell({"order_id": 1, "total": 12.5})
+        while not billing.cents:  # it comes from the event log
+            await asyncio.sleep(0.01)
+        assert billing.cents == {1: 1250}

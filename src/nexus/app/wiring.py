@@ -79,6 +79,7 @@ def make_operator(app: "NexusApp", parts: "Parts") -> Operator:
 def add_routes(app: "NexusApp", parts: "Parts") -> None:
     """Add the management API, the health pages and the metrics."""
     from nexus.config.storage import backup_of
+    from nexus.jobs.figures import job_figures
     from nexus.observability.cached import Cached
     from nexus.observability.metrics import FamilyCollector
     from nexus.plugins import event_figures, figures
@@ -96,6 +97,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         operator=app.operator,
         settings=app.desk,
         bus=parts.bus,
+        jobs=parts.jobs,
         services=parts.services,
         tokens=parts.tokens,
         system=SystemReport(parts.settings, parts.database, lambda: app.is_settled, maintenance),
@@ -120,6 +122,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         figures.plugin_figures(app.manager),
         event_figures.event_figures(parts.bus),
         event_figures.lag_figures(parts.lags),
+        job_figures(parts.jobs),
         figures.loop_figures(parts.watchdog),
         figures.database_figures(parts.database),
     ]

@@ -90,7 +90,7 @@ def retry(
     choice = _choice(ids, subscription)
     with _connected(app_folder, url, token) as client:
         done = client.post("/events/dead/replay", choice)
-    _report(out, done, "handed over to be handled again")
+    _report(out, done, "handed over to be handled again", subscription)
 
 
 @dead_app.command("drop")
@@ -110,7 +110,7 @@ def drop(
         if subscription is not None and not yes:
             _ask(subscription, as_json=as_json)
         done = client.post("/events/dead/drop", choice)
-    _report(out, done, "dropped")
+    _report(out, done, "dropped", subscription)
 
 
 def _connected(app_folder: Any, url: str | None, token: str | None) -> Any:
@@ -139,13 +139,15 @@ def _ask(subscription: str, *, as_json: bool) -> None:
     typer.confirm(f"Drop all dead letters of {subscription} for good?", abort=True, err=True)
 
 
-def _report(out: Output, done: Mapping[str, Any], what: str) -> None:
+def _report(out: Output, done: Mapping[str, Any], what: str, subscription: str | None) -> None:
     def show() -> None:
-        if done["done"] or not done["refused"]:
+        if not done["done"] and not done["refused"]:
+            out.say(f"{subscription} has no dead letters.")
+        elif done["done"]:
             word = "is" if done["done"] == 1 else "are"
             out.say(f"{count(done['done'], 'dead letter')} {word} {what}.", style="green")
         for each in done["refused"]:
-            out.note(f"{each['detail']}", style="yellow")
+            out.note(each["detail"], style="yellow")
 
     out.result(done, show)
     if done["refused"]:

@@ -1,6 +1,7 @@
 """`nexus events lag` and `nexus events replay`."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -55,11 +56,12 @@ def replay(
         done = client.post("/events/replay", wish)
 
     def show() -> None:
+        moment = f"{datetime.fromisoformat(done['since']):%Y-%m-%d %H:%M:%S} UTC"
         if done["events"]:
             events = count(done["events"], "event")
-            out.say(f"{subscription} gets {events} since {done['since']} once more.", "green")
+            out.say(f"{subscription} gets {events} since {moment} once more.", "green")
         else:
-            out.say(f"{subscription} has had no event since {done['since']} that is kept.")
+            out.say(f"{subscription} has had no event since {moment} that is kept.")
 
     out.result(done, show)
 

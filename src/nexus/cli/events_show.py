@@ -58,6 +58,7 @@ def show_whole(out: Output, event: Mapping[str, Any]) -> None:
             ("Correlation", event["correlation_id"]),
             ("Caused by", event["causation_id"] or "nothing that is known"),
             ("Ordering key", event["ordering_key"] or ""),
+            ("Version", "" if event.get("version") is None else str(event["version"])),
             ("Event log", "not in it" if position is None else f"position {position}"),
         ],
         indent=0,

@@ -60,8 +60,8 @@ def _show(out: Output, report: Mapping[str, Any], *, verbose: bool) -> None:
     out.console.print("The database is", styled(database["status"]), end="")
     seconds = database.get("seconds")
     out.say(f" ({seconds * 1000:.1f} ms)." if seconds is not None else f" ({database['error']}).")
-    events = report["events"]
-    if events["status"] not in _WELL:
+    events = report.get("events", {})
+    if events and events["status"] not in _WELL:
         out.console.print("The event log is", styled(events["status"]), end="")
         out.say(f". {events['message']}" if events.get("message") else ".")
     if not report["plugins"]:

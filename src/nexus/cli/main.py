@@ -17,6 +17,7 @@ from nexus.cli.events import events_app
 from nexus.cli.exit_codes import EPILOG, ExitCode, exit_code_of
 from nexus.cli.health import health
 from nexus.cli.init import init
+from nexus.cli.jobs import jobs_app
 from nexus.cli.maintenance import maintenance_app
 from nexus.cli.output import report_error, report_nexus_error
 from nexus.cli.plugin import plugin_app
@@ -35,6 +36,7 @@ _ORDER: Final = (
     "events",
     "data",
     "db",
+    "jobs",
     "maintenance",
     "health",
     "doctor",
@@ -110,6 +112,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(events_app, name="events")
 app.add_typer(data_app, name="data")
 app.add_typer(db_app, name="db")
+app.add_typer(jobs_app, name="jobs")
 app.add_typer(maintenance_app, name="maintenance")
 app.add_typer(token_app, name="token")
 app.command()(backup)

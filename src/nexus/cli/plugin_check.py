@@ -1,6 +1,6 @@
 """`nexus plugin check`: holds plugins against their manifests without running them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,14 +30,19 @@ def check(
 ) -> None:
     """Check manifest, code, routes, events, permissions, settings and requirements.
 
-    The code is imported in a process of its own, and initialize() is never called.
+    The code is imported in a process of its own, and initialize() is never called. Events are
+    compared with those of all plugins of the application.
     """
     out = Output(as_json=as_json)
     plugins = _find(targets or [], app_folder)
+    with out.waiting("Comparing events"):
+        of_events = _compare_events(plugins, app_folder)
     reports: list[tuple[DiscoveredPlugin, list[Finding]]] = []
     for plugin in plugins:
         with out.waiting(f"Checking {plugin.name}"):
-            reports.append((plugin, _check(plugin, Path.cwd())))
+            found = [*_check(plugin, Path.cwd()), *of_events.get(plugin.name, ())]
+            found.sort(key=lambda each: ("error", "warning", "note").index(each.level))
+            reports.append((plugin, found))
     failed = any(_fails(findings, strict=strict) for _, findings in reports)
     document = {
         "ok": not failed,
@@ -104,7 +109,32 @@ def _check(plugin: "DiscoveredPlugin", root: Path) -> "list[Finding]":
         findings += check_configuration(plugin.folder, plugin.manifest)
         findings += check_code(plugin.folder, plugin.manifest)
         findings += check_import_and_routes(plugin, root)
-    return sorted(findings, key=lambda each: ("error", "warning", "note").index(each.level))
+    return findings
+
+
+def _compare_events(
+    plugins: "Sequence[DiscoveredPlugin]", app_folder: Path | None
+) -> "Mapping[str, Sequence[Finding]]":
+    """Hold the events of plugins against those of all others that the application has."""
+    from nexus.cli.checks import EventsOfCode, Party, check_events, events_of_code
+    from nexus.cli.folder import application_settings
+    from nexus.errors import NexusError
+    from nexus.plugins.discovery import discover
+
+    everybody = {each.name: each for each in plugins}
+    is_whole = True
+    try:
+        for each in discover(application_settings(app_folder).plugin_folders):
+            everybody.setdefault(each.name, each)
+    except NexusError:  # folders that are in no application, or in one whose settings are wrong
+        is_whole = False
+    parties = []
+    for each in everybody.values():
+        code = None if each.manifest is None else events_of_code(each.folder, each.manifest)
+        is_whole = is_whole and code is not None
+        if each.manifest is not None:
+            parties.append(Party(manifest=each.manifest, code=code or EventsOfCode()))
+    return check_events(parties, [each.name for each in plugins], is_whole=is_whole)
 
 
 def _fails(findings: "Sequence[Finding]", *, strict: bool) -> bool:

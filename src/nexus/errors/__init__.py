@@ -50,6 +50,7 @@ from nexus.errors.data import (
     UniqueViolation,
     ValueTooLarge,
 )
+from nexus.errors.event_contracts import EventContractViolated
 from nexus.errors.events import (
     BusNotRunning,
     DeadLetterNotFound,
@@ -122,6 +123,7 @@ __all__ = [
     "DeadLetterNotFound",
     "DocumentTooLarge",
     "DuplicateKey",
+    "EventContractViolated",
     "EventDataInvalid",
     "EventDataReadOnly",
     "EventLogFull",

@@ -139,6 +139,7 @@ class EventBus(Subscribers):
         correlation_id: str | None = None,
         causation_id: str | None = None,
         ordering_key: str | None = None,
+        version: int | None = None,
     ) -> Event:
         """Put an event into the mailbox of every matching subscription.
 
@@ -155,6 +156,7 @@ class EventBus(Subscribers):
             causation_id: The event that caused it; by default the event in hand.
             ordering_key: A durable subscription handles events with the same key one after
                 another, even where it handles several events at once.
+            version: The version of the data, where its publisher declares one.
 
         Returns:
             The event.
@@ -173,6 +175,8 @@ class EventBus(Subscribers):
         event = new_event(name, data, source, correlation_id, causation_id, self._max_event_bytes)
         if ordering_key is not None:
             event.ordering_key = ordering_key
+        if version is not None:
+            event.version = version
         if type(mailboxes) is LoggedRoute and self.durable is not None:
             await self.durable.log.append(event)
         self._published += 1

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from time import time_ns
-from typing import Any
+from typing import Any, TypeAlias
 
 from typing_extensions import override
 
@@ -18,7 +18,11 @@ from nexus.events.size import (
     learn_keys,
 )
 
-_NO_CAUSE = (None, None, None)
+_NO_CAUSE = (None, None, None, None)
+
+
+EventCause: TypeAlias = tuple[str | None, str | None, str | None, int | None]
+"""Correlation id, causation id, ordering key and version."""
 
 
 class Event:
@@ -62,9 +66,11 @@ class Event:
         self.name = name
         self.data: EventData = freeze(data)
         self.source = source
-        # With the ordering key, so that the many events without any of it share one object.
-        self._cause: tuple[str | None, str | None, str | None] = (
-            (correlation_id, causation_id, None) if correlation_id or causation_id else _NO_CAUSE
+        # With ordering key and version, so that the many events without any of it share one object.
+        self._cause: EventCause = (
+            (correlation_id, causation_id, None, None)
+            if correlation_id or causation_id
+            else _NO_CAUSE
         )
         self._id = ""
         self._time_ns = time_ns()
@@ -84,7 +90,16 @@ class Event:
 
     @ordering_key.setter
     def ordering_key(self, key: str | None) -> None:
-        self._cause = (*self._cause[:2], key)
+        self._cause = (*self._cause[:2], key, self._cause[3])
+
+    @property
+    def version(self) -> int | None:
+        """The version of its data, as the publisher's manifest has it; None where it has none."""
+        return self._cause[3]
+
+    @version.setter
+    def version(self, version: int | None) -> None:
+        self._cause = (*self._cause[:3], version)
 
     @property
     def time_ns(self) -> int:
@@ -107,8 +122,8 @@ class Event:
         return self._cause[1]
 
     @property
-    def cause(self) -> tuple[str | None, str | None, str | None]:
-        """The ids of correlation and causation and the key as given; None where they were not."""
+    def cause(self) -> EventCause:
+        """Ids of correlation and causation, key and version as given; None where they were not."""
         return self._cause
 
     def dict(self) -> "dict[str, Any]":
@@ -118,6 +133,7 @@ class Event:
             "name": self.name,
             "data": plain(self.data),
             "source": self.source,
+            "version": self.version,
             "timestamp": self.timestamp.isoformat(),
             "correlation_id": self.correlation_id,
             "causation_id": self.causation_id,
@@ -151,7 +167,8 @@ def new_event(
     event = _allocate(Event)
     event.name = name
     event.source = source
-    cause = (correlation_id, causation_id, None) if correlation_id or causation_id else _NO_CAUSE
+    has_cause = correlation_id or causation_id
+    cause = (correlation_id, causation_id, None, None) if has_cause else _NO_CAUSE
     event._cause = cause  # noqa: SLF001 - this is a constructor
     event._id = ""  # noqa: SLF001 - as above
     event._time_ns = time_ns()  # noqa: SLF001 - as above
@@ -182,9 +199,7 @@ def restored_event(
     data: Mapping[str, Any],
     source: str,
     time_ns: int,
-    correlation_id: str | None,
-    causation_id: str | None,
-    ordering_key: str | None,
+    cause: EventCause,
 ) -> Event:
     """Give an event again that was published before, as it was kept.
 
@@ -197,5 +212,5 @@ def restored_event(
     event.data = freeze(data)
     event._id = event_id  # noqa: SLF001 - this is a constructor
     event._time_ns = time_ns  # noqa: SLF001 - as above
-    event._cause = (correlation_id, causation_id, ordering_key)  # noqa: SLF001 - as above
+    event._cause = cause  # noqa: SLF001 - as above
     return event

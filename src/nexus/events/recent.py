@@ -64,6 +64,11 @@ class RecentEvents:
         if not self._watchers:
             self.add = self._ring.append
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self._watchers)
+
     def _add_and_tell(self, event: Event) -> None:
         self._ring.append(event)
         for watcher in self._watchers:

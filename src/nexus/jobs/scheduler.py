@@ -55,6 +55,7 @@ class JobScheduler:
         self._random = random
         self._jobs: dict[JobKey, LiveJob] = {}
         self._undeclared: set[str] = set()
+        self._declaring = asyncio.Lock()
         self._runs: dict[JobKey, JobRun] = {}
         self._records: Mapping[JobKey, JobRecord] = {}
         self._wake = asyncio.Event()
@@ -166,15 +167,16 @@ class JobScheduler:
             JobUnknown: There is no such job.
             JobRunning: It runs already.
         """
-        await self._declare()  # it may have gone live this moment
-        wanted = await self.store.want(key)
-        record = next((each for each in await self.read() if each.key == key), None)
-        if record is None:
-            raise JobUnknown(plugin=key.plugin, job=key.name, known=())
-        if not wanted:
-            raise JobRunning(plugin=key.plugin, job=key.name, worker=record.worker or "")
+        known = {each.key: each for each in await self.read()}
+        if key not in known:
+            names = [each.name for each in known if each.plugin == key.plugin]
+            raise JobUnknown(plugin=key.plugin, job=key.name, known=names)
+        if not await self.store.want(key):
+            await self.read()
+            now = self._records.get(key, known[key])
+            raise JobRunning(plugin=key.plugin, job=key.name, worker=now.worker or "")
         self._wake.set()
-        return record
+        return known[key]
 
     def records(self, plugin: str | None = None) -> list[JobRecord]:
         """Give the jobs of the live plugins, or of one, as they were last read."""
@@ -224,15 +226,16 @@ class JobScheduler:
         return wait
 
     async def _declare(self) -> None:
-        while self._undeclared:
-            plugin = next(iter(self._undeclared))
-            self._undeclared.discard(plugin)  # before, since others may come in meanwhile
-            jobs = [each.declaration for key, each in self._jobs.items() if key.plugin == plugin]
-            try:
-                await self.store.declare(plugin, jobs, self._delay)
-            except NexusError:
-                self._undeclared.add(plugin)
-                raise
+        """Have rows for what has gone live; who asks meanwhile waits for them."""
+        async with self._declaring:
+            while self._undeclared:
+                plugin = self._undeclared.pop()  # before, since more may come in meanwhile
+                jobs = [each.declaration for key, each in self._jobs.items() if key[0] == plugin]
+                try:
+                    await self.store.declare(plugin, jobs, self._delay)
+                except BaseException:
+                    self._undeclared.add(plugin)
+                    raise
 
     def _delay(self, jitter: float) -> float:
         return self._random() * jitter

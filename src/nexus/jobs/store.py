@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from nexus.data.database import Database
-from nexus.data.transaction import Transaction
-from nexus.errors import JobUnknown, UniqueViolation
+from nexus.errors import UniqueViolation
 from nexus.events.engines.sql.dialect import Dialect
 from nexus.jobs.declaration import JobDeclaration
 from nexus.jobs.record import JobKey, JobRecord, Outcome
@@ -106,22 +105,13 @@ class JobStore:
                 await self._execute("DELETE FROM nexus_jobs WHERE plugin = ? AND name = ?", key)
 
     async def want(self, key: JobKey) -> bool:
-        """Have a job run now; False when it runs already.
-
-        Raises:
-            JobUnknown: There is no such job.
-        """
-        changed = await self._execute(
-            f"UPDATE nexus_jobs SET wanted = {{now}} WHERE plugin = ? AND name = ? AND {_FREE}",  # noqa: S608
-            key,
+        """Have a job run now; False when it runs already."""
+        return bool(
+            await self._execute(
+                f"UPDATE nexus_jobs SET wanted = {{now}} WHERE plugin = ? AND name = ? AND {_FREE}",  # noqa: S608
+                key,
+            )
         )
-        if changed:
-            return True
-        _, records = await self.read()
-        if key not in records:
-            known = [each.name for each in records if each.plugin == key.plugin]
-            raise JobUnknown(plugin=key.plugin, job=key.name, known=known)
-        return False
 
     # Leases
 
@@ -213,7 +203,8 @@ class JobStore:
             await self._execute(
                 "UPDATE nexus_jobs SET worker = NULL, lease_until = 0, ended = {now}, outcome = ?,"  # noqa: S608
                 " error = ?, crashes = ?, next_run = ?, interruptions = interruptions + 1,"
-                f" epoch = epoch + 1, wanted = NULL WHERE plugin = ? AND name = ? AND epoch = ? AND {free}",
+                " epoch = epoch + 1, wanted = NULL"
+                f" WHERE plugin = ? AND name = ? AND epoch = ? AND {free}",
                 (Outcome.INTERRUPTED.value, error, crashes, next_run, *record.key, record.epoch),
             )
         )
@@ -239,10 +230,10 @@ class JobStore:
         return Dialect(engine=self._engine, now=self._now())(statement)
 
 
-async def forget_jobs(transaction: Transaction, plugin: str) -> int:
-    """Remove what is known of a plugin's jobs, and give how many they were."""
-    dialect = Dialect.of(transaction.database.engine)
-    return await transaction.execute(dialect("DELETE FROM nexus_jobs WHERE plugin = ?"), (plugin,))
+async def forget_jobs(database: Database, plugin: str) -> None:
+    """Remove what is known of a plugin's jobs; the table is there."""
+    statement = Dialect.of(database.engine)("DELETE FROM nexus_jobs WHERE plugin = ?")
+    await database.execute(statement, (plugin,))
 
 
 def _value(outcome: Outcome | None) -> str | None:

@@ -151,6 +151,7 @@ class BasePlugin(ABC):
         Raises:
             PermissionDenied: The manifest does not ask for `events.publish`, or for this name.
             EventNameInvalid: The name is not made of dot-separated segments.
+            EventContractViolated: The data does not fit the schema that the manifest has for it.
             DatabaseUnavailable, EventLogFull: The durable log does not take it; nobody has had it.
         """
         return await self._nexus_context.publish(name, data, ordering_key)
@@ -164,7 +165,8 @@ class BasePlugin(ABC):
             pattern: A name, with `*` for one segment and `**` for the rest.
             handler: Takes the event; `async def` or plain. A plain function runs in a thread.
             options: `concurrency`, `priority`, `timeout` (seconds), `max_attempts`,
-                `mailbox_size`; see `nexus.events.SubscriptionOptions`.
+                `mailbox_size`; see `nexus.events.SubscriptionOptions`. What is not given is as
+                the manifest has it for this pattern, else as the settings have it.
 
         Raises:
             PermissionDenied: The manifest does not ask for `events.subscribe`.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus.config import PluginConfiguration, SecretBox, StoredValues
 from nexus.data import MemoryKeyValueStore
-from nexus.manifest import Manifest, read_manifest
+from nexus.manifest import EventDeclarations, Manifest, read_manifest
 from nexus.plugins.context import PluginContext
 from nexus.plugins.detached_data import DetachedData
 from nexus.plugins.detached_events import DetachedEvents
@@ -50,7 +50,7 @@ def detached_context(plugin: "BasePlugin") -> PluginContext:
     return PluginContext(
         identity=Identity(name=name) if manifest is None else Identity.of(manifest),
         permissions=permissions,
-        events=DetachedEvents(name, () if manifest is None else manifest.events.publishes),
+        events=DetachedEvents(name, EventDeclarations() if manifest is None else manifest.events),
         services=ServiceContributions(ServiceRegistry(), name, 1, cell),
         settings=DetachedSettings(name, manifest, folder),
         data=stored.data,

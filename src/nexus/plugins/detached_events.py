@@ -2,11 +2,13 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nexus.errors import NoResponder
 from nexus.events import Event, SubscriptionOptions, matches
+from nexus.manifest import EventDeclarations
+from nexus.plugins.event_contracts import contracts_of
 from nexus.plugins.event_contributions import check_event_name
 
 Handler = Callable[[Event], Any]
@@ -19,12 +21,14 @@ class DetachedEvents:
 
     Args:
         plugin: The plugin's name.
-        declared: Names outside its own that the plugin may publish.
+        declarations: What its manifest says of events.
     """
 
-    def __init__(self, plugin: str, declared: Collection[str]) -> None:
+    def __init__(self, plugin: str, declarations: EventDeclarations) -> None:
         self._plugin = plugin
-        self._declared = frozenset(declared)
+        self._declared = frozenset(declarations.publishes)
+        self._subscriptions = declarations.subscriptions
+        self._contracts = contracts_of(plugin, declarations)
         self._handlers: list[tuple[str, Handler, int]] = []
         self.published: list[Event] = []
 
@@ -32,8 +36,7 @@ class DetachedEvents:
         self, name: str, data: Mapping[str, Any] | None, ordering_key: str | None = None
     ) -> Event:
         """Call the handlers of every matching subscription, higher priorities first."""
-        check_event_name(self._plugin, name, self._declared)
-        event = Event(name, data, self._plugin)
+        event = self._event(name, data)
         if ordering_key is not None:
             event.ordering_key = ordering_key
         self.published.append(event)
@@ -43,7 +46,9 @@ class DetachedEvents:
 
     async def subscribe(self, pattern: str, handler: Handler, options: Mapping[str, Any]) -> None:
         """Remember a handler."""
-        priority = SubscriptionOptions(**options).priority
+        declared = self._subscriptions.get(pattern)
+        defaults = {} if declared is None else declared.options
+        priority = SubscriptionOptions(**{**defaults, **options}).priority
         matches(pattern, "checked.now")
         self._handlers.append((pattern, handler, priority))
 
@@ -57,11 +62,21 @@ class DetachedEvents:
 
     async def request(self, name: str, data: Mapping[str, Any] | None, timeout: float) -> Any:
         """Call the first matching handler and give what it returns."""
-        check_event_name(self._plugin, name, self._declared)
+        event = self._event(name, data)
         for handler in self._matching(name):
             async with asyncio.timeout(timeout):
-                return await _call(handler, Event(name, data, self._plugin))
+                return await _call(handler, event)
         raise NoResponder(name=name)
+
+    def _event(self, name: str, data: Mapping[str, Any] | None) -> Event:
+        """Make an event that the manifest allows."""
+        check_event_name(self._plugin, name, self._declared)
+        contract = self._contracts.get(name)
+        version = None if contract is None else contract.check(data)
+        event = Event(name, data, self._plugin)
+        if version is not None:
+            event.version = version
+        return event
 
     def _matching(self, name: str) -> list[Handler]:
         found = [entry for entry in self._handlers if matches(entry[0], name)]

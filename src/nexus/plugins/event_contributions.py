@@ -19,7 +19,9 @@ from nexus.events import (
 )
 from nexus.events.cause import origin, with_cause
 from nexus.events.size import check_size
+from nexus.manifest import EventDeclarations
 from nexus.observability.request_id import current_request_id
+from nexus.plugins.event_contracts import contracts_of
 from nexus.plugins.stage import Stage, StageCell
 
 _PLATFORM_NAMES = ("system.", "plugin.")
@@ -37,8 +39,8 @@ class EventContributions:
         bus: The application's bus.
         database: The application's database.
         plugin: The generation's plugin.
-        declared: Names outside its own that the plugin may publish.
-        durable: The patterns of its durable subscriptions.
+        declarations: What its manifest says of events: names that it may publish, contracts that
+            hold for their data, durable subscriptions and their options.
         cell: The generation's stage.
         variables: The context variables that its handlers run with.
     """
@@ -48,16 +50,17 @@ class EventContributions:
         bus: EventBus,
         database: Database,
         plugin: str,
-        declared: Collection[str],
-        durable: Collection[str],
+        declarations: EventDeclarations,
         cell: StageCell,
         variables: contextvars.Context,
     ) -> None:
         self._bus = bus
         self._database = database
         self._plugin = plugin
-        self._declared = frozenset(declared)
-        self._durable = frozenset(durable)
+        self._declared = frozenset(declarations.publishes)
+        self._durable = frozenset(declarations.subscribes)
+        self._subscriptions = declarations.subscriptions
+        self._contracts = contracts_of(plugin, declarations)
         self._cell = cell
         self._variables = variables
         self._held: deque[Event] = deque()
@@ -83,9 +86,12 @@ class EventContributions:
 
         Raises:
             EventNotDeclared: The name is neither under the plugin's own nor declared.
+            EventContractViolated: The data does not fit the schema in the plugin's manifest.
             EventTooLarge: The data takes more than `events.max_event_bytes`.
         """
         check_event_name(self._plugin, name, self._declared)
+        contract = self._contracts.get(name)
+        version = None if contract is None else contract.check(data)
         self.published += 1
         request_id = current_request_id.get() if current_cause() is None else None
         stage = self._cell.stage
@@ -100,10 +106,13 @@ class EventContributions:
                 source=self._plugin,
                 correlation_id=request_id,
                 ordering_key=ordering_key,
+                version=version,
             )
         event = Event(check_name(name), data, self._plugin, *with_cause(request_id, None))
         if ordering_key is not None:
             event.ordering_key = ordering_key
+        if version is not None:
+            event.version = version
         check_size(name, event.data, self._bus.settings.max_event_bytes)
         if transaction is None:
             if stage is not Stage.DISCARDED:
@@ -134,7 +143,13 @@ class EventContributions:
     async def subscribe(
         self, pattern: str, handler: Callable[[Event], Any], options: Mapping[str, Any]
     ) -> None:
-        """Subscribe a handler; live at once when the generation is."""
+        """Subscribe a handler; live at once when the generation is.
+
+        What the manifest gives for this pattern is the default of each option.
+        """
+        declared = self._subscriptions.get(pattern)
+        if declared is not None:
+            options = {**declared.options, **options}
         subscription = self._bus.subscription(
             pattern,
             handler,
@@ -176,6 +191,8 @@ class EventContributions:
     async def request(self, name: str, data: Mapping[str, Any] | None, timeout: float) -> Any:
         """Ask one provider and give its reply; goes out at once, staged or not."""
         check_event_name(self._plugin, name, self._declared)
+        if name in self._contracts:
+            self._contracts[name].check(data)
         return await self._bus.request(name, data, source=self._plugin, timeout=timeout)
 
 

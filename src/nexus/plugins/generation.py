@@ -77,8 +77,7 @@ class Generation:
             platform.bus,
             platform.database,
             self.plugin,
-            manifest.events.publishes,
-            manifest.events.subscribes,
+            manifest.events,
             self._cell,
             self._variables,
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         wait_for_event,
     )
     from nexus.testing.harness import app_for, management_headers
+    from nexus.testing.jobs import run_job
 
 __all__ = [
     "BackgroundTaskFailed",
@@ -28,6 +29,7 @@ __all__ = [
     "expect_event",
     "management_headers",
     "published",
+    "run_job",
     "settle_events",
     "wait_for_event",
 ]
@@ -40,6 +42,7 @@ _HOMES = {
     "expect_event": "nexus.testing.events",
     "management_headers": "nexus.testing.harness",
     "published": "nexus.testing.detached",
+    "run_job": "nexus.testing.jobs",
     "settle_events": "nexus.testing.events",
     "wait_for_event": "nexus.testing.events",
 }

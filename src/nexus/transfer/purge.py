@@ -16,6 +16,8 @@ from nexus.data import MISSING, SqlKeyValueStore
 from nexus.data.database import Database, EngineName, Executor
 from nexus.data.transaction import open_transaction
 from nexus.errors import NexusError, PurgeFailed
+from nexus.jobs.store import forget_jobs
+from nexus.jobs.tables import make_table as make_jobs_table
 from nexus.plugins.manager import NAMESPACE as WISHES
 from nexus.plugins.plugin_data import data_namespace
 from nexus.plugins.seeding import NAMESPACE as MARKS
@@ -65,6 +67,8 @@ async def purge_plugin(
         PurgeFailed: Something could not be removed; where that can be, all is as it was.
         DatabaseUnavailable: The database cannot be reached.
     """
+    # Before the transaction, which MariaDB would commit: an older version may not have made it.
+    await make_jobs_table(database)
     async with AsyncExitStack() as stack:
         if values is not None:
             # Before the transaction, as by all who change settings: they would wait for each other.
@@ -75,6 +79,7 @@ async def purge_plugin(
                 objects = await objects_of(database, database.engine, plugin)
                 if database.engine != "mariadb":
                     await _drop(transaction, database.engine, objects)
+                await forget_jobs(database, plugin)
                 inventory = await _remove_values(store, inventory, keep_wish=keep_wish)
         except refusals(database.engine) as error:
             raise PurgeFailed(plugin=plugin, problem=told(error)) from error

@@ -27,6 +27,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "event-not-declared": 422,
     "event-name-invalid": 422,
     "event-pattern-invalid": 422,
+    "event-contract-violated": 422,
     "event-data-invalid": 422,
     "event-too-large": 413,
     "bus-not-running": 503,

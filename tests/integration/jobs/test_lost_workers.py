@@ -1,6 +1,7 @@
 """A worker that dies, or that others take for dead, loses its jobs."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from tests.integration.jobs.conftest import Clock, NewWorker, until
@@ -175,3 +176,25 @@ async def test_the_scheduler_goes_on_when_the_database_is_back(
     monkeypatch.setattr(worker.store, "read", read)
     await until(lambda: work.runs)
     await worker.settle()
+
+
+async def test_how_a_run_ended_is_stored_once_the_database_is_back(
+    new_worker: NewWorker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, work = await new_worker(), Work()
+    worker.job(work.run)
+    await worker.look()
+    clock.now += 61
+    finish, attempts = worker.store.finish, []
+
+    async def away_at_first(*args: Any) -> bool:
+        attempts.append(args)
+        if len(attempts) < 3:
+            raise DatabaseUnavailable(path="here", problem="it is away", advice="wait")
+        return await finish(*args)
+
+    monkeypatch.setattr(worker.store, "finish", away_at_first)
+    monkeypatch.setattr("nexus.jobs.run._AGAIN", 0.01)
+    await worker.run_due()
+    record = await worker.record()
+    assert (len(attempts), record.outcome, record.runs) == (3, Outcome.SUCCEEDED, 1)

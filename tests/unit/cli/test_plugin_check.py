@@ -335,3 +335,32 @@ def test_a_check_tells_of_blocking_calls(nexus, make_plugin) -> None:
     [(level, message)] = findings(nexus("plugin", "check", "--json"))
     assert level == "warning"
     assert "blocks the event loop" in message
+
+
+PUBLISHER = {"publishes": [{"name": "order.placed", "version": 1}]}
+PUBLISHES = body("await self.publish_event('order.placed', {})\nreturn True")
+SUBSCRIBER = {"subscribes": [{"pattern": "order.placed", "version": 2}]}
+SUBSCRIBES = body("await self.subscribe_to_event('order.placed', print)\nreturn True")
+
+
+def test_events_are_compared_across_the_application(nexus, make_plugin) -> None:
+    make_plugin("shop", code=PUBLISHES, permissions=["events.publish"], events=PUBLISHER)
+    make_plugin("billing", code=SUBSCRIBES, permissions=["events.subscribe"], events=SUBSCRIBER)
+    said = nexus("plugin", "check", "--json")
+    assert said.code == 1
+    failed = {item["name"]: item["findings"] for item in said.json["items"] if not item["ok"]}
+    [finding] = failed["billing"]
+    assert "plugin 'shop' publishes 'order.placed' as version 1" in finding["message"]
+    for name in ("shop", "billing"):  # the other one is looked at, though it is not named
+        alone = nexus("plugin", "check", name, "--json")
+        assert alone.code == 1
+        assert "'billing' takes version 2" in messages(alone)
+
+
+def test_a_subscription_that_nobody_publishes_is_a_note(nexus, make_plugin) -> None:
+    make_plugin("billing", code=SUBSCRIBES, permissions=["events.subscribe"], events=SUBSCRIBER)
+    said = nexus("plugin", "check", "--strict", "--json")
+    assert said.code == 0
+    [(level, message)] = findings(said)
+    assert level == "note"
+    assert "no plugin of the application publishes 'order.placed'" in message

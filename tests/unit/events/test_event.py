@@ -41,6 +41,7 @@ def test_an_event_can_be_shown_as_json():
         "name": "a.b",
         "data": {"list": [1]},
         "source": "shop",
+        "version": None,
         "timestamp": event.timestamp.isoformat(),
         "correlation_id": "work",
         "causation_id": "cause",
@@ -48,3 +49,15 @@ def test_an_event_can_be_shown_as_json():
     shown["data"]["list"].append(2)
     assert event.data == {"list": [1]}
     assert event.id in repr(event)
+
+
+def test_an_event_has_a_version_where_it_was_given_one() -> None:
+    event = new_event("a.b", {}, "shop", "work", "cause")
+    assert event.version is None
+    event.ordering_key = "key"
+    event.version = 2
+    assert (event.version, event.ordering_key) == (2, "key")
+    assert (event.correlation_id, event.causation_id) == ("work", "cause")
+    event.ordering_key = "other"
+    assert event.version == 2
+    assert event.dict()["version"] == 2

@@ -1,6 +1,7 @@
 """What schemas say of data, and of one another."""
 
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,6 +97,14 @@ def test_no_pattern_makes_data_hang() -> None:
 def test_what_is_not_json_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="Unsupported type"):
         DataSchema(closed({"a": {"type": "string"}})).fits({"a": object()})
+
+
+def test_no_file_is_read_for_a_reference(tmp_path: Path) -> None:
+    file = tmp_path / "schema.json"
+    file.write_text('{"type": "object"}')
+
+    with pytest.raises(ValueError, match="is not part of the schema"):
+        DataSchema({"$ref": file.as_uri()})
 
 
 def test_a_reference_is_followed_inside_the_schema() -> None:

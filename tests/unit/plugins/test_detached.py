@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from nexus.errors import (
     ConfigValueRefused,
+    EventContractViolated,
     EventNotDeclared,
     NoResponder,
     NotJson,
@@ -49,7 +50,13 @@ MANIFEST = {
     "title": "The Tool",
     "permissions": ["database.read", "events.publish", "events.subscribe"],
     "configuration": {"retries": {"type": "integer", "default": 3, "max": 5}},
-    "events": {"publishes": ["user.created"]},
+    "events": {
+        "publishes": [
+            "user.created",
+            {"name": "tool.used", "version": 3, "schema": {"required": ["by"]}},
+        ],
+        "subscribes": [{"pattern": "user.created", "priority": 5}],
+    },
 }
 
 
@@ -92,11 +99,37 @@ async def test_it_is_held_against_its_manifest(tool: Any) -> None:
         await plugin.publish_event("order.placed")
 
 
+async def test_what_it_publishes_is_held_against_its_schemas(tool: Any) -> None:
+    plugin = tool()
+    event = await plugin.publish_event("tool.used", {"by": "me"})
+    assert event.version == 3
+    assert (await plugin.publish_event("user.created", {"any": "data"})).version is None
+    with pytest.raises(EventContractViolated, match=r"\$\.by: found nothing"):
+        await plugin.publish_event("tool.used", {"to": "you"})
+    await plugin.subscribe_to_event("tool.used", plugin.on_user)
+    assert await plugin.request("tool.used", {"by": "me"}) == "reply"
+    with pytest.raises(EventContractViolated):
+        await plugin.request("tool.used", {})
+    assert plugin.seen == [{"by": "me"}]
+
+
+async def test_the_manifests_priority_holds_where_the_code_gives_none(tool: Any) -> None:
+    plugin = tool()
+    await plugin.initialize()  # which subscribes to user.* with the priority 1
+    await plugin.subscribe_to_event("user.created", plugin.on_plain)
+    await plugin.publish_event("user.created", {"id": 1})
+    assert plugin.seen == ["plain", {"id": 1}]
+    await plugin.unsubscribe_from_event("user.created", plugin.on_plain)
+    await plugin.subscribe_to_event("user.created", plugin.on_plain, priority=0)
+    await plugin.publish_event("user.created", {"id": 2})
+    assert plugin.seen[2:] == [{"id": 2}, "plain"]
+
+
 async def test_handlers_run_inside_the_call_that_publishes_higher_priorities_first(
     tool: Any,
 ) -> None:
     plugin = tool()
-    await plugin.subscribe_to_event("user.created", plugin.on_plain)
+    await plugin.subscribe_to_event("user.created", plugin.on_plain, priority=0)
     assert await plugin.initialize() is True
     await plugin.publish_event("user.created", {"id": 1})
     assert plugin.seen == [{"id": 1}, "plain"]

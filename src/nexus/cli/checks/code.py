@@ -40,6 +40,7 @@ class _Uses:
     Attributes:
         methods: Places by method.
         published: Places by event name.
+        requested: Places by the name of a request.
         subscribed: Places by pattern.
         settings: Places by key.
         unknown: The methods that are called with a name put together at run time.
@@ -48,10 +49,46 @@ class _Uses:
 
     methods: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     published: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    requested: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     subscribed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     settings: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unknown: set[str] = field(default_factory=set)
     stored: list[StoredUse] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsOfCode:
+    """The names of events in a plugin's code.
+
+    Attributes:
+        published: Those that it publishes.
+        requested: Those that it asks for a reply.
+        computes: Whether it makes names at run time, so that there may be others.
+    """
+
+    published: frozenset[str] = frozenset()
+    requested: frozenset[str] = frozenset()
+    computes: bool = False
+
+
+def events_of_code(folder: Path, manifest: Manifest) -> EventsOfCode | None:
+    """Give the events that a plugin's code publishes; None where it cannot be parsed.
+
+    Args:
+        folder: The plugin's folder.
+        manifest: Its manifest.
+    """
+    source = read_source(folder)
+    if not source.complete:
+        return None
+    uses = _Uses()
+    for file, tree in source.trees:
+        _collect(tree, file, manifest.name, uses)
+    return EventsOfCode(
+        published=frozenset(uses.published),
+        requested=frozenset(uses.requested),
+        computes=bool(uses.unknown & {"publish_event", "request"}),
+    )
 
 
 def check_code(folder: Path, manifest: Manifest) -> list[Finding]:
@@ -78,6 +115,11 @@ def check_code(folder: Path, manifest: Manifest) -> list[Finding]:
 
 
 def _collect(tree: ast.AST, file: str, plugin: str, uses: _Uses) -> None:
+    named = {
+        "publish_event": uses.published,
+        "request": uses.requested,
+        "subscribe_to_event": uses.subscribed,
+    }
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or (method := method_of_a_plugin(node)) is None:
             continue
@@ -90,10 +132,8 @@ def _collect(tree: ast.AST, file: str, plugin: str, uses: _Uses) -> None:
         uses.methods[method].append(place)
         if name is None:
             uses.unknown.add(method)
-        elif method in _PUBLISHING:
-            uses.published[name].append(place)
-        elif method == "subscribe_to_event":
-            uses.subscribed[name].append(place)
+        elif method in named:
+            named[method][name].append(place)
 
 
 def _literal(call: ast.Call, plugin: str) -> str | None:

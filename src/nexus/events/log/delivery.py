@@ -1,7 +1,6 @@
 """Takes events from the log to the mailboxes of durable subscriptions."""
 
 import asyncio
-from collections.abc import Callable
 
 from nexus.events.log.event_log import EventLog
 from nexus.events.log.key import SubscriptionKey
@@ -29,27 +28,27 @@ class DurableDelivery:
 
     def attach(self, mailbox: Mailbox) -> None:
         """Give events to a mailbox from now on."""
-        pump = mailbox.delivery
+        pump = mailbox.ledger
         if isinstance(pump, Pump):
             pump.attach(mailbox)
 
     def detach(self, mailbox: Mailbox) -> None:
         """Give a mailbox no more events; those that it has stay with it."""
-        pump = mailbox.delivery
+        pump = mailbox.ledger
         if isinstance(pump, Pump):
             pump.detach(mailbox)
 
     async def settle(self, mailbox: Mailbox) -> None:
         """Give the subscription back once its last mailbox has been drained."""
-        pump = mailbox.delivery
+        pump = mailbox.ledger
         if isinstance(pump, Pump) and pump.is_idle:
-            self._pumps.pop(pump.key, None)
             await pump.stop()
+
+    def halt(self) -> None:
+        """Take no more events out of the log."""
+        for pump in self._pumps.values():
+            pump.halt()
 
     async def stop(self) -> None:
         """Give all subscriptions back."""
-        pumps = list(self._pumps.values())
-        self._pumps.clear()
-        await asyncio.gather(*(each.stop() for each in pumps))
-
-
+        await asyncio.gather(*(each.stop() for each in self._pumps.values()))

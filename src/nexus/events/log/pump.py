@@ -1,10 +1,11 @@
-"""Takes one durable subscription's events from the log to its mailboxes, and back what became of
-them."""
+"""Takes a durable subscription's events to its mailboxes, and tells the log what became of them."""
 
 import asyncio
+import logging
 import time
 from collections import deque
 from contextvars import Context
+from itertools import islice
 from typing import Any
 
 from nexus.events.ask import Ask
@@ -12,16 +13,36 @@ from nexus.events.dead_letters import DeadReason, describe, trace
 from nexus.events.event import Event
 from nexus.events.handlers import AsyncHandler
 from nexus.events.identity import next_serial, render_id
+from nexus.events.line import Waiting
 from nexus.events.log.buried import Buried
 from nexus.events.log.event_log import EventStream
-from nexus.events.line import Waiting
 from nexus.events.log.key import SubscriptionKey
 from nexus.events.mailbox import Mailbox
 
 _BATCH = 128
 _HELD = 1000
 """So many events may wait for others with their ordering keys."""
+_PAUSE = 1.0
 _UNHANDLED = frozenset({DeadReason.SHUTDOWN, DeadReason.PUBLISHER_CANCELLED})
+
+logger = logging.getLogger(__name__)
+
+
+class Share:
+    """What several mailboxes make of one event.
+
+    Attributes:
+        left: How many are not through with it.
+        is_unhandled: Whether one of them gave it back untried.
+        letter: What one of them has made a dead letter of.
+    """
+
+    __slots__ = ("is_unhandled", "left", "letter")
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.is_unhandled = False
+        self.letter: Buried | None = None
 
 
 class Pump:
@@ -40,7 +61,8 @@ class Pump:
         self._stream = stream
         self._mailboxes: list[Mailbox] = []
         self._task: asyncio.Task[None] | None = None
-        self._shares: dict[Event, int] = {}
+        self._shares: dict[Event, Share] = {}
+        # By the key: the event that is in hand, and those that wait for it.
         self._behind: dict[str, deque[Event]] = {}
         self._waiting = 0
         self._room: asyncio.Future[None] | None = None
@@ -60,7 +82,7 @@ class Pump:
             return
         self._mailboxes.append(mailbox)
         self._note()
-        if self._task is None:
+        if self._task is None or self._task.cancelling() or self._task.done():
             self._task = asyncio.get_running_loop().create_task(
                 self._run(), name=f"nexus-events:{self.key}", context=Context()
             )
@@ -70,9 +92,14 @@ class Pump:
         if mailbox in self._mailboxes:
             self._mailboxes.remove(mailbox)
             self._note()
-        if not self._mailboxes and self._task is not None:
+        if not self._mailboxes:
+            self.halt()
+
+    def halt(self) -> None:
+        """Take no more events out of the log."""
+        self._is_plain = False
+        if self._task is not None:
             self._task.cancel()
-            self._task = None
 
     async def stop(self) -> None:
         """Give the subscription back."""
@@ -80,8 +107,10 @@ class Pump:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
+        if self._task is not None:
+            return  # Somebody was attached meanwhile.
         for held in self._behind.values():
-            for event in held:
+            for event in islice(held, 1, None):
                 self._stream.release(event)
         self._behind.clear()
         self._waiting = 0
@@ -91,7 +120,16 @@ class Pump:
 
     async def _run(self) -> None:
         while True:
-            events = deque(await self._stream.fetch(_BATCH))
+            try:
+                events = deque(await self._stream.fetch(_BATCH))
+            except Exception:
+                # Whatever it is: without this task, nothing would be delivered any more.
+                logger.exception(
+                    "Events of a durable subscription cannot be fetched",
+                    extra={"plugin": self.key.plugin, "pattern": self.key.pattern},
+                )
+                await asyncio.sleep(_PAUSE)
+                continue
             try:
                 while events:
                     await self._hand_over(events.popleft())
@@ -111,7 +149,7 @@ class Pump:
 
     async def _hand_over(self, event: Event) -> None:
         key = event.ordering_key
-        if key is not None and self._works_at_once:
+        if key is not None and (self._works_at_once or key in self._behind):
             held = self._behind.get(key)
             if held is not None:
                 held.append(event)
@@ -119,7 +157,7 @@ class Pump:
                 if self._waiting >= _HELD:
                     await self._wait_for_keys()
                 return
-            self._behind[key] = deque()
+            self._behind[key] = deque([event])
         waiting = self._put(event)
         if waiting:
             await asyncio.wait([each.settled for each in waiting])
@@ -140,11 +178,19 @@ class Pump:
         """Put an event into the mailboxes, and give where it has to stand in line."""
         mailboxes = self._mailboxes
         if not mailboxes:
-            self._stream.release(event)
+            self._let_go(event)
             return []
         if len(mailboxes) > 1:
-            self._shares[event] = len(mailboxes)
+            self._shares[event] = Share(len(mailboxes))
         return [each.stand_in_line(event) for each in mailboxes if not each.put(event)]
+
+    def _let_go(self, event: Event) -> None:
+        """Give an event back, and those that are held behind it."""
+        key = event.ordering_key
+        held = () if key is None else self._behind.pop(key, ())
+        self._waiting -= max(len(held) - 1, 0)
+        for each in held or (event,):
+            self._stream.release(each)
 
     # What became of them
 
@@ -163,55 +209,60 @@ class Pump:
         return handle
 
     def _done(self, event: Event) -> None:
-        if type(event) is Ask or self._is_shared(event):
-            return
-        self._stream.acknowledge(event)
-        self._after(event)
+        if type(event) is not Ask:
+            self._conclude(event, is_unhandled=False, letter=None)
 
     def give_up(
         self, event: Event, reason: DeadReason, error: BaseException | None, attempts: int
     ) -> None:
         """Make a dead letter of an event, or give it back where it was not tried to the end."""
-        if self._is_shared(event):
-            return
-        if reason in _UNHANDLED:
-            self._stream.release(event)
-        else:
-            self._stream.bury(
-                Buried(
-                    id=render_id(time.time_ns(), next_serial()),
-                    key=self.key,
-                    event=event,
-                    reason=str(reason),
-                    error=describe(error),
-                    traceback=trace(error),
-                    attempts=attempts,
-                    time_ns=time.time_ns(),
-                )
+        is_unhandled = reason in _UNHANDLED
+        letter = None
+        if not is_unhandled:
+            letter = Buried(
+                id=render_id(time.time_ns(), next_serial()),
+                key=self.key,
+                event=event,
+                reason=str(reason),
+                error=describe(error),
+                traceback=trace(error),
+                attempts=attempts,
+                time_ns=time.time_ns(),
             )
-        self._after(event)
+        self._conclude(event, is_unhandled=is_unhandled, letter=letter)
 
-    def _is_shared(self, event: Event) -> bool:
-        """Count down for whom the event still has to be handled; False when for nobody."""
-        left = self._shares.pop(event, 1) - 1
-        if left > 0:
-            self._shares[event] = left
-        elif not self._shares:
+    def _conclude(self, event: Event, *, is_unhandled: bool, letter: Buried | None) -> None:
+        """Tell the log what became of an event, once all mailboxes are through with it."""
+        share = self._shares.get(event)
+        if share is not None:
+            share.left -= 1
+            share.is_unhandled = is_unhandled = share.is_unhandled or is_unhandled
+            share.letter = letter = share.letter or letter
+            if share.left > 0:
+                return
+            del self._shares[event]
             self._note()
-        return left > 0
+        if is_unhandled:
+            self._stream.release(event)
+        elif letter is not None:
+            self._stream.bury(letter)
+        else:
+            self._stream.acknowledge(event)
+        self._after(event)
 
     def _after(self, event: Event) -> None:
         """Let the next event with the same key have its turn."""
         key = event.ordering_key
         held = None if key is None else self._behind.get(key)
-        if key is None or held is None:
+        if key is None or held is None or held[0] is not event:
             return
+        held.popleft()
         if not held:
             del self._behind[key]
             self._note()
             return
         self._waiting -= 1
-        self._put(held.popleft())
+        self._put(held[0])
         if self._room is not None and not self._room.done() and self._waiting < _HELD // 2:
             self._room.set_result(None)
 

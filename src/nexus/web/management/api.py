@@ -6,6 +6,7 @@ from nexus.web.management.access import admin_only
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.data_routes import data_router
 from nexus.web.management.event_routes import event_router
+from nexus.web.management.job_routes import job_router
 from nexus.web.management.masked import masked_response
 from nexus.web.management.plugin_routes import plugin_router
 from nexus.web.management.service_routes import service_router
@@ -28,6 +29,7 @@ def management_router(context: ManagementContext) -> APIRouter:
     router.include_router(settings_router(context))
     router.include_router(data_router(context))
     router.include_router(event_router(context))
+    router.include_router(job_router(context))
     router.include_router(service_router(context))
     router.include_router(system_router(context))
     return router

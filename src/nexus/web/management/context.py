@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nexus.events import EventBus
+from nexus.jobs.scheduler import JobScheduler
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.operator import Operator
 from nexus.plugins.settings_desk import SettingsDesk
@@ -23,6 +24,7 @@ class ManagementContext:
         operator: Does what operators want with plugins, on all workers.
         settings: Reads and changes the plugins' configuration.
         bus: The events.
+        jobs: The scheduled jobs.
         services: The live services.
         tokens: Who may use the API.
         system: Gives what `GET /api/v1/system` answers.
@@ -37,6 +39,7 @@ class ManagementContext:
     operator: Operator
     settings: SettingsDesk
     bus: EventBus
+    jobs: JobScheduler
     services: ServiceRegistry
     tokens: AdminTokens
     system: Callable[[], Mapping[str, Any]]

@@ -19,9 +19,7 @@ class Choice(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[list[str], Field(min_length=1, max_length=_MOST)] | None = None
-    subscription: SubscriptionName | None = Field(
-        None, description="The plugin that subscribed and its pattern, as `plugin:pattern`."
-    )
+    subscription: SubscriptionName | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from nexus.errors import EventNotFound
 from nexus.events.event import Event
+from nexus.plugins.event_contracts import check_as_a_publisher
 from nexus.web.management.causation import causation_tree
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.dead_letter_routes import dead_letter_router
@@ -38,8 +39,14 @@ def event_router(context: ManagementContext) -> APIRouter:
     async def publish(event: NewEvent) -> dict[str, Any]:
         if event.name.startswith(("plugin.", "system.")):
             raise HTTPException(422, f"{event.name!r} is a name that only the platform publishes.")
+        found = (each.found.manifest for each in context.manager.controllers())
+        manifests = [each for each in found if each is not None]
         published = await bus.publish(
-            event.name, event.data, source="nexus", ordering_key=event.ordering_key
+            event.name,
+            event.data,
+            source="nexus",
+            ordering_key=event.ordering_key,
+            version=check_as_a_publisher(event.name, event.data, manifests),
         )
         return event_view(published)
 

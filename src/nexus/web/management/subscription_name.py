@@ -1,30 +1,31 @@
-"""Durable subscriptions as operators write them: `plugin:pattern`."""
+"""Subscriptions as operators write them: `plugin:pattern`."""
 
 from typing import Annotated
 
+from fastapi import HTTPException
 from pydantic import Field
 
-from nexus.errors import SubscriptionUnknown
 from nexus.events.log import SubscriptionKey
 
 SubscriptionName = Annotated[
     str,
     Field(
-        pattern=r"^[^:]+:[^:]+$",
-        max_length=400,
-        description="A durable subscription, as `plugin:pattern`.",
+        description="The plugin that subscribed and its pattern, as `plugin:pattern`.",
         examples=["mailer:order.*"],
     ),
 ]
 
 
 def key_of(name: str) -> SubscriptionKey:
-    """Give the key that a valid name stands for.
+    """Give what a name stands for.
 
     Raises:
-        SubscriptionUnknown: It cannot be one.
+        HTTPException: It is no such name.
     """
-    plugin, colon, pattern = name.partition(":")
-    if not (plugin and colon and pattern):
-        raise SubscriptionUnknown(plugin=plugin, pattern=pattern)
+    plugin, _, pattern = name.partition(":")
+    if not (plugin and pattern):
+        message = (
+            f"{name!r} names no subscription. Expected PLUGIN:PATTERN, such as 'mailer:order.*'."
+        )
+        raise HTTPException(422, message)
     return SubscriptionKey(plugin, pattern)

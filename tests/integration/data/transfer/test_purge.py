@@ -6,6 +6,10 @@ import pytest
 
 from nexus.data.names import table_prefix
 from nexus.errors import PurgeFailed
+from nexus.jobs.declaration import JobDeclaration
+from nexus.jobs.schedule import Every
+from nexus.jobs.store import JobStore
+from nexus.jobs.tables import make_table
 from nexus.transfer import purge_plugin, take_inventory
 
 VERSIONS = "CREATE TABLE {} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
@@ -83,7 +87,18 @@ async def test_an_inventory_has_everything(side: Any) -> None:
     assert inventory.found == "3 stored settings, 451 values, 1,200 documents, 11 rows"
 
 
+async def test_the_scheduled_jobs_of_the_plugin_are_forgotten(side: Any) -> None:
+    store = JobStore(side.database, worker="test", lease=1.0, alone=True)
+    await store.open()
+    job = JobDeclaration(name="tidy", method="tidy", schedule=Every(seconds=60.0))
+    for plugin in ("tasks", "tasks2"):
+        await store.declare(plugin, [job], lambda _: 0.0)
+    await purge(side)
+    assert [each.plugin for each in (await store.read())[1]] == ["tasks2"]
+
+
 async def test_nothing_is_left(side: Any) -> None:
+    await make_table(side.database)
     names_before, values_before = await names(side), await values(side)
     await fill_more(side)
     removed = await purge(side)

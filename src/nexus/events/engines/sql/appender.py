@@ -10,12 +10,14 @@ from typing_extensions import override
 
 from nexus.data.database import Database
 from nexus.errors import DatabaseUnavailable
-from nexus.events.engines.sql.appending import appending, appending_at_once
+from nexus.events.engines.sql.appending import append_in, appending, appending_at_once
 from nexus.events.engines.sql.dialect import Dialect
 from nexus.events.engines.sql.rows import EventRow, row_of, size_of
 from nexus.events.event import Event
 
 _BATCH: Final = 500
+_MUCH: Final = 1_000_000
+"""Characters after which a batch takes no more: servers and the loop mind large statements."""
 _PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 1.0
 _LOOKED_THROUGH: Final = 100_000
@@ -29,6 +31,7 @@ class Batch(asyncio.Future[None]):
     Attributes:
         events: The events.
         rows: Their rows.
+        size: About how many characters they have.
         until: When to give up, by the loop's clock.
     """
 
@@ -36,6 +39,7 @@ class Batch(asyncio.Future[None]):
         super().__init__()
         self.events: list[Event] = []
         self.rows: list[EventRow] = []
+        self.size = 0
         self.until = until
 
     @override
@@ -79,7 +83,8 @@ class Appender:
             batch = self._begin_batch()
         batch.events.append(event)
         batch.rows.append(row)
-        if len(batch.rows) >= _BATCH:
+        batch.size += len(row[2])
+        if len(batch.rows) >= _BATCH or batch.size >= _MUCH:
             self._filling = None
         return batch
 
@@ -158,10 +163,7 @@ class Appender:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 try:
-                    # The commit may have been heard, and the answer lost on its way.
-                    first = await self._first_of(batch)
-                    if first is None:
-                        first = await self._append(batch.rows)
+                    first = await self._append_once(batch)
                 except DatabaseUnavailable as again:
                     error = again
                     continue
@@ -171,14 +173,20 @@ class Appender:
             error = refusal
         self._settle(error)
 
-    async def _first_of(self, batch: Batch) -> int | None:
-        """Give the position of a batch that is in the log after all; it is there whole or not."""
+    async def _append_once(self, batch: Batch) -> int:
+        """Append a batch unless it is in the log after all; it is there whole or not.
+
+        The commit may have been heard, and the answer lost on its way. The head's lock makes sure
+        that an attempt which is still under way somewhere has ended.
+        """
         dialect = Dialect.of(self._database.engine)
-        row = await self._database.fetch_one(
-            dialect(
-                "SELECT position FROM nexus_events WHERE position >"  # noqa: S608 - a number
-                f" (SELECT position FROM nexus_event_head) - {_LOOKED_THROUGH} AND id = ?"
-            ),
-            (batch.events[0].id,),
-        )
-        return None if row is None else int(row[0])
+        async with self._database.transaction() as transaction:
+            await transaction.execute("UPDATE nexus_event_head SET position = position")
+            row = await transaction.fetch_one(
+                dialect(
+                    "SELECT position FROM nexus_events WHERE position >"  # noqa: S608 - a number
+                    f" (SELECT position FROM nexus_event_head) - {_LOOKED_THROUGH} AND id = ?"
+                ),
+                (batch.events[0].id,),
+            )
+            return await append_in(transaction, batch.rows) if row is None else int(row[0])

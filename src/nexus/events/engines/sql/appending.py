@@ -7,20 +7,16 @@ from typing import Any, Final, TypeAlias
 
 from nexus.data.database import Database
 from nexus.data.transaction import Transaction
+from nexus.events.engines.sql.channel import CHANNEL
 from nexus.events.engines.sql.rows import COLUMNS, EventRow, size_of
 
 Append: TypeAlias = Callable[[Sequence[EventRow]], Awaitable[int]]
 """Puts rows into the log, and gives the position of the first."""
 
-CHANNEL: Final = "nexus_events"
-"""PostgreSQL: where those who wait for events listen."""
-
 _NAMES: Final = f"position, before_bytes, {COLUMNS}"
 _HEAD: Final = "UPDATE nexus_event_head SET position = position + ?, bytes = bytes + ?"
 _SQLITE_HEAD: Final = f"{_HEAD} RETURNING position, bytes"
-_SQLITE_ROW: Final = (
-    f"INSERT INTO nexus_events ({_NAMES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-)
+_SQLITE_ROW: Final = f"INSERT INTO nexus_events ({_NAMES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _MARIADB_ROW: Final = _SQLITE_ROW.replace("?", "%s")
 _POSTGRESQL: Final = f"""
     WITH head AS (
@@ -29,16 +25,17 @@ _POSTGRESQL: Final = f"""
     ), added AS (
         INSERT INTO nexus_events ({_NAMES})
         SELECT head.last + new.number, head.before + new.offset_bytes, new.id, new.name, new.data,
-            new.source, new.time_ns, new.correlation_id, new.causation_id, new.ordering_key
+            new.source, new.time_ns, new.correlation_id, new.causation_id, new.ordering_key,
+            new.version
         FROM head, unnest(
             $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-            $9::text[], $10::text[], $11::text[]
+            $9::text[], $10::text[], $11::text[], $12::bigint[]
         ) WITH ORDINALITY AS new (
             offset_bytes, id, name, data, source, time_ns, correlation_id, causation_id,
-            ordering_key, number
+            ordering_key, version, number
         )
     )
-    SELECT last + 1, pg_notify('{CHANNEL}', '') FROM head
+    SELECT last + 1, pg_notify('{CHANNEL}', (last + $1)::text) FROM head
 """  # noqa: S608 - nothing from outside
 
 

@@ -15,8 +15,9 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
 from nexus.data.database import Database
+from nexus.events.engines.sql.claim import Claim
 from nexus.events.engines.sql.dialect import Dialect, numbers
-from nexus.events.engines.sql.stream import Claim
+from nexus.events.engines.sql.records import Records
 from nexus.events.log.key import SubscriptionKey
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _GATHER: Final = 0.002
 """Seconds in which requests for leases become one look into the database."""
+_LOOK: Final = 0.02
 _FIELDS: Final = (
     "s.id, s.plugin, s.pattern, s.worker, s.epoch, s.last_position, s.acknowledged,"
     " COALESCE(w.alive_until > {now}, 1 = 0)"
@@ -37,6 +39,7 @@ class Claims:
 
     Args:
         database: Where the log is.
+        records: The subscriptions that there are.
         lease: Seconds that it counts as alive after its last report.
         alone: Whether no other process uses the log, so that any other worker is dead.
 
@@ -44,15 +47,19 @@ class Claims:
         worker: What this process is called.
     """
 
-    def __init__(self, database: Database, *, lease: float, alone: bool) -> None:
+    def __init__(self, database: Database, records: Records, *, lease: float, alone: bool) -> None:
         self._database = database
+        self._records = records
         self._dialect = Dialect.of(database.engine)
         self._lease = lease
         self._alone = alone
-        self._reported = 0.0
+        self._reported = -lease
         self._wanting: dict[SqlStream, asyncio.Future[None]] = {}
+        self._held: dict[int, SqlStream] = {}
         self._task: asyncio.Task[None] | None = None
-        self._plugins: Collection[str] = ()
+        self._renewing: asyncio.Task[None] | None = None
+        self._plugins: Collection[str] | None = None
+        self._turn = asyncio.Lock()
         self.worker = str(uuid.uuid4())
 
     # Being alive
@@ -68,44 +75,96 @@ class Claims:
         return self._alone or time.monotonic() - self._reported < self._lease
 
     async def renew(self, plugins: Collection[str] | None = None) -> None:
-        """Tell that this process is alive.
+        """Tell that this process is alive, and give up what another has taken meanwhile.
+
+        Many may ask for it at once; it is done for all of them together.
 
         Args:
             plugins: The plugins that it knows; as before by default.
         """
         if plugins is not None:
-            self._plugins = plugins
-        began = time.monotonic()
-        listed = json.dumps(sorted(self._plugins))
-        until = f"{self._dialect.now} + {self._lease:f}"
-        changed = await self._database.execute(
-            self._dialect(
-                f"UPDATE nexus_workers SET alive_until = {until}, plugins = ? WHERE id = ?"  # noqa: S608
-            ),
-            (listed, self.worker),
+            self._plugins = tuple(plugins)
+        elif self._renewing is not None:
+            return await asyncio.shield(self._renewing)
+        task = self._renewing = asyncio.get_running_loop().create_task(
+            self._renew(), name="nexus.events.renew", context=Context()
         )
-        if not changed:
-            await self._database.execute(
+        try:
+            await asyncio.shield(task)
+        finally:
+            if self._renewing is task:
+                self._renewing = None
+
+    async def _renew(self) -> None:
+        async with self._turn:
+            began = time.monotonic()
+            known = json.dumps(None if self._plugins is None else sorted(self._plugins))
+            version = self._records.version
+            until = f"{self._dialect.now} + {self._lease:f}"
+            changed = await self._database.execute(
                 self._dialect(
-                    "INSERT INTO nexus_workers (id, alive_until, plugins)"  # noqa: S608
-                    f" VALUES (?, {until}, ?)"
+                    f"UPDATE nexus_workers SET alive_until = {until}, plugins = ?,"  # noqa: S608
+                    " version = ? WHERE id = ?"
                 ),
-                (self.worker, listed),
+                (known, version, self.worker),
             )
-        self._reported = began
+            if not changed:
+                await self._database.execute(
+                    self._dialect(
+                        "INSERT INTO nexus_workers (id, alive_until, plugins, version)"  # noqa: S608
+                        f" VALUES (?, {until}, ?, ?)"
+                    ),
+                    (self.worker, known, version),
+                )
+            await self._compare()
+            self._reported = began
+
+    async def _compare(self) -> None:
+        """Give up what others have taken, and give back what nobody here works on."""
+        rows = await self._database.fetch_all(
+            self._dialect("SELECT id, epoch FROM nexus_event_subscriptions WHERE worker = ?"),
+            (self.worker,),
+        )
+        stored = {row[0]: row[1] for row in rows}
+        held: dict[int, SqlStream] = {}
+        for number, stream in self._held.items():
+            claim = stream.claim
+            if claim is None or claim.id != number:
+                continue
+            held[number] = stream
+            if stored.pop(number, None) != claim.epoch:
+                del held[number]
+                stream.lose()
+                stream.wake()
+        self._held = held
+        for number, epoch in stored.items():
+            await self._free(number, epoch)
+
+    async def wait_until_known(self, version: int) -> None:
+        """Wait until every live process knows at least this version of the subscriptions."""
+        if self._alone:
+            return
+        query = self._dialect(
+            "SELECT 1 FROM nexus_workers WHERE id <> ? AND version < ? AND alive_until > {now}"
+        )
+        while await self._database.fetch_one(query, (self.worker, version)):  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK)  # other processes set no events here
 
     async def leave(self) -> None:
         """Tell that this process goes."""
         await self._database.execute(
-            self._dialect("UPDATE nexus_event_subscriptions SET worker = NULL WHERE worker = ?"),
+            self._dialect(
+                "UPDATE nexus_event_subscriptions SET worker = NULL, suspect = 0, crashes = 0"
+                " WHERE worker = ?"
+            ),
             (self.worker,),
         )
         await self._database.execute(
             self._dialect("DELETE FROM nexus_workers WHERE id = ?"), (self.worker,)
         )
 
-    async def known_elsewhere(self) -> set[str]:
-        """Give the plugins that other live processes know."""
+    async def known_elsewhere(self) -> set[str] | None:
+        """Give the plugins that other live processes know; None while one has not told yet."""
         if self._alone:
             return set()
         rows = await self._database.fetch_all(
@@ -114,7 +173,10 @@ class Claims:
             ),
             (self.worker,),
         )
-        return {name for row in rows for name in json.loads(row[0])}
+        told = [json.loads(row[0]) for row in rows]
+        if None in told:
+            return None
+        return {name for names in told for name in names}
 
     async def forget_the_dead(self) -> None:
         """Remove the rows of workers that are long gone and hold nothing."""
@@ -136,27 +198,32 @@ class Claims:
         All requests of a moment are one look into the database.
         """
         future = self._wanting.get(stream)
-        if future is None:
+        if future is None or future.done():
             future = self._wanting[stream] = asyncio.get_running_loop().create_future()
         if self._task is None:
             self._begin_to_grant()
-        await asyncio.shield(future)
+        await future
 
     async def close(self) -> None:
-        """End a look that is under way."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        """End what is under way."""
+        tasks = {each for each in (self._task, self._renewing) if each is not None}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _grant(self) -> None:
         """Take all that is wanted and free."""
-        failed: Exception | None = None
+        failed: BaseException | None = None
         await asyncio.sleep(_GATHER)
         wanting, self._wanting = self._wanting, {}
         try:
-            await self._take({stream.key: stream for stream in wanting})
-        except Exception as error:  # noqa: BLE001 - handed to those who wait
+            async with self._turn:
+                await self._take(wanting)
+        except BaseException as error:
             failed = error
+            if not isinstance(error, Exception):
+                raise
         finally:
             self._task = None
             for future in wanting.values():
@@ -164,8 +231,10 @@ class Claims:
                     continue
                 if failed is None:
                     future.set_result(None)
-                else:
+                elif isinstance(failed, Exception):
                     future.set_exception(failed)
+                else:
+                    future.cancel()
         if self._wanting:
             self._begin_to_grant()
 
@@ -174,7 +243,8 @@ class Claims:
             self._grant(), name="nexus.events.claim", context=Context()
         )
 
-    async def _take(self, wanted: "dict[SubscriptionKey, SqlStream]") -> None:
+    async def _take(self, wanting: "dict[SqlStream, asyncio.Future[None]]") -> None:
+        wanted = {stream.key: stream for stream in wanting}
         free = [row for row in await self._rows() if self._is_free(row) and _key(row) in wanted]
         if not free:
             return
@@ -187,7 +257,8 @@ class Claims:
         )
         rows = await self._database.fetch_all(
             self._dialect(
-                "SELECT id, epoch, last_position, acknowledged FROM nexus_event_subscriptions"  # noqa: S608
+                "SELECT id, epoch, last_position, acknowledged,"  # noqa: S608 - whole numbers
+                " (SELECT position FROM nexus_event_head) FROM nexus_event_subscriptions"
                 f" WHERE worker = ? AND id IN {numbers([row[0] for row in free])}"
             ),
             (self.worker,),
@@ -195,16 +266,21 @@ class Claims:
         taken = {row[0]: row for row in rows}
         for row in free:
             found = taken.get(row[0])
-            if found is not None and found[1] == row[4] + 1:
-                wanted[_key(row)].take(
-                    Claim(
-                        id=found[0],
-                        epoch=found[1],
-                        cursor=found[2],
-                        acknowledged=frozenset(json.loads(found[3] or "[]")),
-                        is_suspect=row[3] is not None and row[3] != self.worker,
-                    )
-                )
+            if found is None or found[1] != row[4] + 1:
+                continue
+            stream = wanted[_key(row)]
+            if wanting[stream].done():  # who asked has gone meanwhile
+                await self._free(found[0], found[1])
+                continue
+            claim = Claim(
+                id=found[0],
+                epoch=found[1],
+                cursor=found[2],
+                acknowledged=frozenset(json.loads(found[3] or "[]")),
+                suspect_until=found[4] if row[3] not in (None, self.worker) else 0,
+            )
+            self._held[claim.id] = stream
+            stream.take(claim)
 
     async def _rows(self) -> Sequence[Any]:
         return await self._database.fetch_all(
@@ -220,16 +296,22 @@ class Claims:
 
     async def give_back(self, claim: Claim) -> None:
         """Let others have a subscription."""
+        await self._free(claim.id, claim.epoch)
+
+    async def _free(self, number: int, epoch: int) -> None:
         await self._database.execute(
             self._dialect(
                 "UPDATE nexus_event_subscriptions SET worker = NULL, suspect = 0, crashes = 0"
                 " WHERE id = ? AND epoch = ?"
             ),
-            (claim.id, claim.epoch),
+            (number, epoch),
         )
 
     async def suspect(self, claim: Claim, position: int) -> int:
-        """Note what is in hand after a holder has died; give how often it died with it."""
+        """Note what is in hand after a holder has died; give how often it has been so.
+
+        Where another process has the lease by now, nothing is noted.
+        """
         await self._database.execute(
             self._dialect(
                 "UPDATE nexus_event_subscriptions SET"

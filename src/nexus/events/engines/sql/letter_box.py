@@ -7,21 +7,25 @@ from typing import Any, Final
 from nexus.data.database import Database, Executor
 from nexus.data.transaction import Transaction
 from nexus.events.engines.sql.dialect import Dialect
-from nexus.events.engines.sql.rows import COLUMNS, event_of, row_of
+from nexus.events.engines.sql.rows import COLUMNS, event_of, row_of, storable
 from nexus.events.log.buried import Buried, BuriedState
 from nexus.events.log.key import SubscriptionKey
 
 _EVENT: Final = COLUMNS.replace("id, name", "event_id, name", 1)
-_ALL: Final = (
-    f"id, plugin, pattern, reason, error, traceback, attempts, buried_ns, state, {_EVENT}"
-)
+_ALL: Final = f"id, plugin, pattern, reason, error, traceback, attempts, buried_ns, state, {_EVENT}"
 _ADD: Final = (
     f"INSERT INTO nexus_event_letters ({_ALL})"  # noqa: S608
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_IF_NEW: Final = {
+    # What an answer that was lost has stored is there already.
+    "sqlite": " ON CONFLICT (id) DO NOTHING",
+    "postgresql": " ON CONFLICT (id) DO NOTHING",
+    "mariadb": " ON DUPLICATE KEY UPDATE id = id",
+}
 _FAILED: Final = (
     "UPDATE nexus_event_letters SET state = 'dead', reason = ?, error = ?, traceback = ?,"
-    " attempts = attempts + ?, buried_ns = ? WHERE id = ?"
+    " attempts = attempts + ?, buried_ns = ? WHERE id = ? AND buried_ns <> ?"
 )
 
 
@@ -30,12 +34,12 @@ class Changes:
     """What is to be stored with the next acknowledgments.
 
     Attributes:
-        added: New letters.
+        added: New letters, each with the epoch of the lease that its event was given under.
         failed: Letters that were tried again and failed, by their ids.
         handled: Letters that were tried again and handled.
     """
 
-    added: list[Buried] = field(default_factory=list)
+    added: list[tuple[Buried, int]] = field(default_factory=list)
     failed: dict[str, Buried] = field(default_factory=dict)
     handled: set[str] = field(default_factory=set)
 
@@ -54,24 +58,28 @@ class LetterBox:
         self._database = database
         self._dialect = Dialect.of(database.engine)
         self._changes = Changes()
+        self._add = self._dialect(_ADD + _IF_NEW[database.engine])
+        self._unsettled: set[str] = set()
         self.buried = 0
         self.evicted = 0
 
     # What a stream notes
 
-    def add(self, letter: Buried) -> None:
-        """Note a new letter."""
+    def add(self, letter: Buried, epoch: int) -> None:
+        """Note a new letter, of an event that was given under a lease with this epoch."""
         self.buried += 1
-        self._changes.added.append(letter)
+        self._changes.added.append((letter, epoch))
 
     def handled(self, letter_id: str) -> None:
         """Note that a letter was tried again, with success."""
         self._changes.handled.add(letter_id)
+        self._unsettled.add(letter_id)
 
     def failed_again(self, letter_id: str, letter: Buried) -> None:
         """Note that a letter was tried again, without."""
         self.buried += 1
         self._changes.failed[letter_id] = letter
+        self._unsettled.add(letter_id)
 
     def take(self) -> Changes:
         """Give what is to be stored."""
@@ -87,35 +95,55 @@ class LetterBox:
     async def store(self, transaction: Transaction, changes: Changes) -> None:
         """Store it."""
         if changes.added:
-            rows = [_row(letter) for letter in changes.added]
-            await transaction.execute_many(self._dialect(_ADD), rows)
+            rows = [_row(letter) for letter, _ in changes.added]
+            await transaction.execute_many(self._add, rows)
         for letter_id, letter in changes.failed.items():
             await transaction.execute(
                 self._dialect(_FAILED),
                 (
                     letter.reason,
-                    letter.error,
-                    letter.traceback,
+                    storable(letter.error),
+                    storable(letter.traceback),
                     letter.attempts,
                     letter.time_ns,
                     letter_id,
+                    letter.time_ns,
                 ),
             )
-        await self._delete(transaction, changes.handled)
+        await self._delete(transaction, sorted(changes.handled))
+
+    def stored(self, changes: Changes) -> None:
+        """Note that it has been committed."""
+        self._unsettled -= changes.handled | changes.failed.keys()
 
     # What an operator does
 
-    async def list(self, *, plugin: str | None, limit: int | None) -> Sequence[Buried]:
+    async def list(
+        self, *, plugin: str | None, pattern: str | None, limit: int | None
+    ) -> Sequence[Buried]:
         """Give letters, newest first."""
-        where = "" if plugin is None else " WHERE plugin = ?"
+        wanted = {"plugin": plugin, "pattern": pattern}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        where = " WHERE " + " AND ".join(f"{name} = ?" for name in given) if given else ""
         rows = await self._database.fetch_all(
             self._dialect(
                 f"SELECT {_ALL} FROM nexus_event_letters{where}"  # noqa: S608
                 " ORDER BY buried_ns DESC, id DESC LIMIT ?"
             ),
-            (*(() if plugin is None else (plugin,)), 2**31 if limit is None else limit),
+            (*given.values(), 2**31 if limit is None else limit),
         )
         return [_letter(row) for row in rows]
+
+    async def ids(self, key: SubscriptionKey) -> Sequence[str]:
+        """Give the ids of a subscription's letters, oldest first."""
+        rows = await self._database.fetch_all(
+            self._dialect(
+                "SELECT id FROM nexus_event_letters WHERE plugin = ? AND pattern = ?"
+                " ORDER BY buried_ns, id"
+            ),
+            key,
+        )
+        return [row[0] for row in rows]
 
     async def get(self, letter_id: str) -> Buried | None:
         """Give one letter."""
@@ -136,7 +164,11 @@ class LetterBox:
         return await self._delete(self._database, letter_ids)
 
     async def to_retry(self, key: SubscriptionKey) -> Sequence[Buried]:
-        """Give the letters of a subscription that are to be tried again, oldest first."""
+        """Give the letters of a subscription that are to be tried again, oldest first.
+
+        Those are left out of which it is known here what became of them this time.
+        """
+        settling = set(self._unsettled)
         rows = await self._database.fetch_all(
             self._dialect(
                 f"SELECT {_ALL} FROM nexus_event_letters"  # noqa: S608
@@ -144,7 +176,7 @@ class LetterBox:
             ),
             key,
         )
-        return [_letter(row) for row in rows]
+        return [_letter(row) for row in rows if row[0] not in settling]
 
     async def count(self) -> dict[SubscriptionKey, int]:
         """Tell how many letters each subscription has."""
@@ -183,8 +215,8 @@ def _row(letter: Buried) -> tuple[Any, ...]:
         letter.id,
         *letter.key,
         letter.reason,
-        letter.error,
-        letter.traceback,
+        storable(letter.error),
+        storable(letter.traceback),
         letter.attempts,
         letter.time_ns,
         str(letter.state),
@@ -204,5 +236,3 @@ def _letter(row: Sequence[Any]) -> Buried:
         state=BuriedState(row[8]),
         event=event_of(row[9:]),
     )
-
-

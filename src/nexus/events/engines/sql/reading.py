@@ -1,12 +1,13 @@
 """What people look up in the log."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 
 from nexus.data.database import Database
 from nexus.events.engines.sql.dialect import Dialect
+from nexus.events.engines.sql.naming import named_like
 from nexus.events.engines.sql.rows import COLUMNS, positioned
-from nexus.events.engines.sql.stream import named_like
 from nexus.events.event import Event
 from nexus.events.log.key import SubscriptionKey
 from nexus.events.log.lag import Lag
@@ -71,7 +72,42 @@ class Reading:
         )
         return [positioned(row) for row in rows]
 
-    async def count(self, pattern: str, first: int, last: int) -> int:
+    async def take_back(self, key: SubscriptionKey, first: int) -> int:
+        """Have a subscription handle once more what it has handled from a position on.
+
+        Whoever has its lease loses it. Gives how many events they are.
+        """
+        dialect = self._dialect
+        async with self._database.transaction() as transaction:
+            # From here on, no acknowledgment is taken any more.
+            await transaction.execute(
+                dialect(
+                    "UPDATE nexus_event_subscriptions SET epoch = epoch + 1, worker = NULL"
+                    " WHERE plugin = ? AND pattern = ?"
+                ),
+                key,
+            )
+            row = await transaction.fetch_one(
+                dialect(
+                    "SELECT id, last_position, acknowledged FROM nexus_event_subscriptions"
+                    " WHERE plugin = ? AND pattern = ?"
+                ),
+                key,
+            )
+            if row is None:
+                return 0
+            number, cursor, handled = row[0], row[1], json.loads(row[2] or "[]")
+            kept = [each for each in handled if each < first]
+            await transaction.execute(
+                dialect(
+                    "UPDATE nexus_event_subscriptions SET last_position = ?, acknowledged = ?"
+                    " WHERE id = ?"
+                ),
+                (min(cursor, first - 1), json.dumps(kept) if kept else "", number),
+            )
+        return len(handled) - len(kept) + await self._count(key.pattern, first, cursor)
+
+    async def _count(self, pattern: str, first: int, last: int) -> int:
         """Tell how many events with such a name there are between two positions."""
         condition, values = named_like(pattern)
         rows = await self._database.fetch_all(

@@ -1,10 +1,12 @@
 """Which durable subscriptions there are in the cluster."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from nexus.data.database import Database
-from nexus.errors import UniqueViolation
+from nexus.data.transaction import Transaction
+from nexus.events.engines.sql.channel import CHANNEL
 from nexus.events.engines.sql.dialect import Dialect
 from nexus.events.engines.sql.letter_box import LetterBox
 from nexus.events.log.key import SubscriptionKey
@@ -12,6 +14,7 @@ from nexus.events.trie import PatternTrie
 
 _MEMO_LIMIT: Final = 4096
 
+_CHANGE: Final = "UPDATE nexus_event_head SET version = version + 1"
 _ADD: Final = (
     "INSERT INTO nexus_event_subscriptions"
     " (plugin, pattern, last_position, acknowledged, epoch, suspect, crashes)"
@@ -27,6 +30,9 @@ class Records:
     Args:
         database: Where they are.
         letter_box: Has the dead letters that go with them.
+
+    Attributes:
+        version: Which state of them this process knows.
     """
 
     def __init__(self, database: Database, letter_box: LetterBox) -> None:
@@ -37,12 +43,15 @@ class Records:
         self._trie: PatternTrie[SubscriptionKey] = PatternTrie()
         self._wanting: dict[str, tuple[SubscriptionKey, ...]] = {}
         self._callbacks: list[Callable[[], None]] = []
+        self._turn = asyncio.Lock()
+        self.version = -1
 
     def __contains__(self, key: object) -> bool:
         return key in self._known
 
-    def keys(self) -> Collection[SubscriptionKey]:
-        """Give all of them."""
+    @property
+    def all(self) -> Collection[SubscriptionKey]:
+        """All of them."""
         return self._known.keys()
 
     def when_changed(self, callback: Callable[[], None]) -> None:
@@ -60,10 +69,18 @@ class Records:
 
     async def read(self) -> None:
         """Take note of what has changed, by others too."""
-        rows = await self._database.fetch_all(
-            "SELECT plugin, pattern, id FROM nexus_event_subscriptions"
-        )
-        known = {SubscriptionKey(plugin, pattern): number for plugin, pattern, number in rows}
+        async with self._turn:  # or an older answer might come after a newer one
+            # The version first: what changes after it was read makes another one.
+            head = await self._database.fetch_one("SELECT version FROM nexus_event_head")
+            if head[0] == self.version:
+                return
+            rows = await self._database.fetch_all(
+                "SELECT plugin, pattern, id FROM nexus_event_subscriptions"
+            )
+            self.version = int(head[0])
+            self._note({SubscriptionKey(plugin, pattern): row for plugin, pattern, row in rows})
+
+    def _note(self, known: dict[SubscriptionKey, int]) -> None:
         if known == self._known:
             return
         for key in self._known.keys() - known.keys():
@@ -75,18 +92,19 @@ class Records:
         for callback in self._callbacks:
             callback()
 
-    async def add(self, plugin: str, patterns: Collection[str]) -> None:
-        """Have events kept for a plugin, from this moment on."""
-        new = [SubscriptionKey(plugin, each) for each in patterns]
-        if all(key in self._known for key in new):
-            return
-        for key in new:
-            if key not in self._known:
-                try:
-                    await self._database.execute(self._dialect(_ADD), (*key, *key))
-                except UniqueViolation:
-                    continue  # another process has just added it
+    async def add(self, plugin: str, patterns: Collection[str]) -> bool:
+        """Have events kept for a plugin, from this moment on; say whether something was new."""
         await self.read()
+        new = [key for each in patterns if (key := SubscriptionKey(plugin, each)) not in self]
+        if not new:
+            return False
+        async with self._database.transaction() as transaction:
+            # It locks the head: nobody appends between what it says and the commit.
+            await self._change(transaction)
+            for key in new:
+                await transaction.execute(self._dialect(_ADD), (*key, *key))
+        await self.read()
+        return True
 
     async def remove(self, keys: Collection[SubscriptionKey]) -> None:
         """Forget subscriptions with all that waits for them."""
@@ -94,10 +112,19 @@ class Records:
         if not gone:
             return
         async with self._database.transaction() as transaction:
-            for key in gone:
-                await transaction.execute(self._dialect(_REMOVE), key)
-                await self._letter_box.forget(transaction, key)
+            await self._remove(transaction, gone)
         await self.read()
+
+    async def _remove(self, transaction: Transaction, keys: Collection[SubscriptionKey]) -> None:
+        await self._change(transaction)
+        for key in keys:  # letters come last, as with those who store acknowledgments
+            await transaction.execute(self._dialect(_REMOVE), key)
+            await self._letter_box.forget(transaction, key)
+
+    async def _change(self, transaction: Transaction) -> None:
+        await transaction.execute(_CHANGE)
+        if self._database.engine == "postgresql":
+            await transaction.fetch_one(f"SELECT pg_notify('{CHANNEL}', '')")
 
     async def set_enabled(self, plugins: Mapping[str, bool], now_ns: int) -> None:
         """Note which plugins are enabled, and since when they are not."""

@@ -63,8 +63,10 @@ class Retention:
 
     async def trim(self) -> None:
         """Remove what has been handled by all and is too old or too much."""
-        oldest = await self.position_at(time.time_ns() - int(self._settings.retention * 1e9))
-        await self._pass_over_disabled(oldest)
+        now = time.time_ns()
+        too_old = now - int(self._settings.retention * 1e9)
+        oldest = await self.position_at(too_old)
+        await self._pass_over_disabled(oldest, too_old)
         row = await self._database.fetch_one(
             "SELECT COALESCE((SELECT min(last_position) FROM nexus_event_subscriptions), position)"
             " FROM nexus_event_head"
@@ -84,14 +86,16 @@ class Retention:
         """
         return await self._search(lambda row: row[2] >= time_ns)
 
-    async def _pass_over_disabled(self, oldest: int) -> None:
-        """Let disabled plugins lose what is too old."""
+    async def _pass_over_disabled(self, oldest: int, too_old: int) -> None:
+        """Let plugins that have been disabled for long lose what is too old."""
         await self._database.execute(
             self._dialect(
-                "UPDATE nexus_event_subscriptions SET last_position = ?, acknowledged = ''"
-                " WHERE disabled_ns IS NOT NULL AND worker IS NULL AND last_position < ?"
+                "UPDATE nexus_event_subscriptions SET last_position = ?, acknowledged = '',"
+                " worker = NULL, epoch = epoch + 1, suspect = 0, crashes = 0"
+                " WHERE disabled_ns < ? AND last_position < ? AND (worker IS NULL OR worker"
+                " NOT IN (SELECT id FROM nexus_workers WHERE alive_until > {now}))"
             ),
-            (oldest - 1, oldest - 1),
+            (oldest - 1, too_old, oldest - 1),
         )
 
     async def _too_much(self) -> int:
@@ -136,6 +140,11 @@ class Retention:
         while start <= up_to:
             end = min(start + _CHUNK - 1, up_to)
             self.removed += await self._database.execute(
-                self._dialect("DELETE FROM nexus_events WHERE position <= ?"), (end,)
+                # Asked once more: somebody may have asked for a replay meanwhile.
+                self._dialect(
+                    "DELETE FROM nexus_events WHERE position <= ? AND position <= COALESCE("
+                    "(SELECT min(last_position) FROM nexus_event_subscriptions), ?)"
+                ),
+                (end, end),
             )
             start = end + 1

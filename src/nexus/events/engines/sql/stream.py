@@ -4,17 +4,19 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from nexus.errors import NexusError
 from nexus.events.dead_letters import DeadReason
+from nexus.events.engines.sql.claim import Claim
+from nexus.events.engines.sql.naming import named_like
+from nexus.events.engines.sql.outstanding import Outstanding
 from nexus.events.engines.sql.rows import COLUMNS, positioned
 from nexus.events.event import Event
 from nexus.events.log.buried import Buried
 from nexus.events.log.event_log import Sink
 from nexus.events.log.key import SubscriptionKey
-from nexus.events.pattern import ONE, REST, matches
+from nexus.events.pattern import matches
 
 if TYPE_CHECKING:
     from nexus.events.engines.sql.log import SqlEventLog
@@ -23,25 +25,8 @@ _READY: Final = 1000
 _PAGE: Final = 500
 _PAUSE: Final = 0.2
 _REMEMBERED: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """What a subscription's row says when its lease is taken.
-
-    Attributes:
-        id: The row.
-        epoch: The number of this holder; a higher one refuses it.
-        cursor: Up to this position everything was handled.
-        acknowledged: Positions behind it that were handled as well.
-        is_suspect: Whether the last holder died, and perhaps of what it had in hand.
-    """
-
-    id: int
-    epoch: int
-    cursor: int
-    acknowledged: frozenset[int]
-    is_suspect: bool
+_CAREFUL: Final = 128
+"""So many events are handled one by one after the last holder has died."""
 
 
 class SqlStream:
@@ -64,12 +49,11 @@ class SqlStream:
         self._ready: deque[Event] = deque()
         self._again: list[Event] = []
         self._sink: Sink | None = None
-        self._runs: deque[list[Event]] = deque()
-        self._at = 0
-        self._completed: list[Event] = []
-        self._done: set[int] = set()
-        self._letters: set[str] = set()
-        self._is_suspect = False
+        self._outstanding = Outstanding()
+        self._completed = self._outstanding.completed
+        self._letters: dict[str, int] = {}
+        self._careful = 0
+        self._in_hand: Event | None = None
         self._look_for_letters = False
         self._stored = -1
         self._waiting: asyncio.Future[None] | None = None
@@ -90,7 +74,7 @@ class SqlStream:
     def outstanding(self) -> int:
         """How many events wait here or are in hand."""
         self._collect()
-        return sum(map(len, self._runs)) - self._at - len(self._done)
+        return self._outstanding.count
 
     @property
     def is_live(self) -> bool:
@@ -103,8 +87,8 @@ class SqlStream:
         self._claim = claim
         self._next = claim.cursor + 1
         self._stored = claim.cursor
-        self._done = set(claim.acknowledged)
-        self._is_suspect = claim.is_suspect
+        self._outstanding.begin(claim)
+        self._careful = _CAREFUL if claim.suspect_until else 0
         self._look_for_letters = True
         self.wake()
 
@@ -114,11 +98,10 @@ class SqlStream:
         self._is_live = False
         self._ready.clear()
         self._again.clear()
-        self._runs.clear()
-        self._at = 0
-        self._completed.clear()
-        self._done.clear()
+        self._outstanding.clear()
         self._letters.clear()
+        self._careful = 0
+        self._in_hand = None
 
     def wake(self) -> None:
         """Have whoever fetches look again."""
@@ -140,42 +123,62 @@ class SqlStream:
         """Take events that follow on all that the log has dispatched before."""
         if not self._is_live:
             return
+        events = self._outstanding.new(events, self._next)
+        if not events:
+            return
         if len(self._ready) >= _READY:
             self._is_live = False
             self._next = events[0].position
             return
-        self._runs.append(events)
-        # While it waits, everything before these has been given away.
-        if self._waiting is None or self._sink is None or not self._sink(events):
+        self._outstanding.add(events)
+        if not self._gives_at_once or self._sink is None or not self._sink(events):
             self._ready.extend(events)
             self.wake()
+
+    @property
+    def _gives_at_once(self) -> bool:
+        """Whether `fetch` waits, and has been woken by nothing that comes before what comes now."""
+        return (
+            self._waiting is not None
+            and not self._waiting.done()
+            and not self._careful
+            and self._log.claims.is_current
+        )
 
     async def fetch(self, limit: int) -> Sequence[Event]:
         """Wait until there are events, and give up to `limit` of them in order."""
         while True:
             try:
-                if self._claim is None:
-                    await self._log.claims.request(self)
-                    if self._claim is None:
-                        await self._wait(self._log.claims.patience)
-                elif not self._log.claims.is_current:
-                    await self._log.claims.renew()
-                elif self._look_for_letters:
-                    if letters := await self._read_letters():
-                        return letters
-                elif found := self._take_ready(limit):
-                    if not self._is_suspect:
-                        return found
-                    self._put_back(found)
-                    if await self._suspect(found[0]):
-                        return self._take_ready(1)
-                elif not self._is_live:
-                    await self._read_on()
-                else:
-                    await self._wait()
+                if found := await self._look(limit):
+                    return found
             except NexusError as error:
                 self._log.trouble(error)
                 await asyncio.sleep(_PAUSE)
+
+    async def _look(self, limit: int) -> Sequence[Event]:
+        """Do the next thing that leads to events; nothing is waited for once some are taken."""
+        if self._claim is None:
+            await self._ask_for_lease()
+        elif not self._log.claims.is_current:
+            await self._log.claims.renew()
+        elif self._in_hand is not None:
+            await self._wait(self._log.claims.patience)
+        elif self._look_for_letters:
+            await self._read_letters()
+        elif self._careful and (self._again or self._ready):
+            return await self._take_carefully()
+        elif found := self._take_ready(limit):
+            return found
+        elif not self._is_live:
+            await self._read_on()
+        else:
+            await self._wait()
+        return ()
+
+    async def _ask_for_lease(self) -> None:
+        await self._log.claims.request(self)
+        if self._claim is None:
+            await self._wait(self._log.claims.patience)
 
     def _take_ready(self, limit: int) -> list[Event]:
         if self._again:
@@ -189,16 +192,15 @@ class SqlStream:
         return [ready.popleft() for _ in range(limit)]
 
     def _put_back(self, events: Iterable[Event]) -> None:
-        self._again = sorted(
-            (*self._again, *events), key=lambda each: getattr(each, "position", 0)
-        )
+        self._again = sorted((*self._again, *events), key=lambda each: getattr(each, "position", 0))
 
     async def _wait(self, limit: float | None = None) -> None:
-        self._waiting = asyncio.get_running_loop().create_future()
+        waiting = self._waiting = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait((self._waiting,), timeout=limit)
+            await asyncio.wait((waiting,), timeout=limit)
         finally:
-            self._waiting = None
+            if self._waiting is waiting:
+                self._waiting = None
 
     async def _read_on(self) -> None:
         """Read what it has not seen, at most a page."""
@@ -216,43 +218,61 @@ class SqlStream:
             found = [
                 positioned(row)
                 for row in rows
-                if row[0] not in self._done and matches(self._key.pattern, row[2])
+                if self._outstanding.is_new(row[0]) and matches(self._key.pattern, row[2])
             ]
             if found:
-                self._runs.append(found)
+                self._outstanding.add(found)
                 self._ready.extend(found)
         # Nothing can come in between: dispatching and this are one thread's.
         self._is_live = self._next > self._log.tail.position
 
-    async def _read_letters(self) -> list[Event]:
+    async def _read_letters(self) -> None:
+        claim = self._claim
         self._look_for_letters = False
         try:
             letters = await self._log.letter_box.to_retry(self._key)
-        except NexusError:
+        except BaseException:
             self._look_for_letters = True
             raise
-        events = []
+        if self._claim is not claim:
+            return
         for letter in letters:
             if letter.id not in self._letters:
-                self._letters.add(letter.id)
+                self._letters[letter.id] = letter.time_ns
                 letter.event.letter = letter.id
-                events.append(letter.event)
-        return events
+                self._put_back([letter.event])
 
-    async def _suspect(self, event: Event) -> bool:
-        """Note which event is in hand, in case the process dies of it; False: it is given up."""
-        claim = self._claim
-        position = getattr(event, "position", None)
-        if claim is None or position is None:
-            self._is_suspect = False
-            return True
-        crashes = await self._log.claims.suspect(claim, position)
-        self._is_suspect = False
-        if self._claim is not claim or crashes <= self._log.settings.max_crashes:
-            return self._claim is claim
+    # After a holder has died
+
+    async def _take_carefully(self) -> Sequence[Event]:
+        """Give one event alone, and note that before, in case the process dies of it.
+
+        What was handled before is stored first: it must not be blamed.
+        """
+        claim, log = self._claim, self._log
+        [event] = self._take_ready(1)
+        letter = getattr(event, "letter", None)
+        mark = event.position if letter is None else -self._letters.get(letter, 1)
+        if claim is None or mark > claim.suspect_until:
+            self._careful = 0
+            return [event]
+        self._put_back([event])
+        await log.acknowledgements.flush()
+        crashes = await log.claims.suspect(claim, mark)
+        if self._claim is not claim or not any(each is event for each in self._again):
+            return ()
         self._again = [each for each in self._again if each is not event]
-        self.bury(self._log.crashed(self._key, event, crashes, str(DeadReason.CRASHED)))
-        return False
+        self._careful -= 1
+        if crashes > log.settings.max_crashes:
+            self.bury(log.crashed(self._key, event, crashes, str(DeadReason.CRASHED)))
+            return ()
+        self._in_hand = event
+        return [event]
+
+    def _is_over(self, event: Event) -> None:
+        if self._in_hand is event:
+            self._in_hand = None
+            self.wake()
 
     # What became of it
 
@@ -261,54 +281,49 @@ class SqlStream:
         if not self._completed:
             self._log.acknowledgements.mark(self)
         self._completed.append(event)
+        if self._in_hand is not None:
+            self._is_over(event)
 
     def release(self, event: Event) -> None:
         """Give an event back that was not handled."""
-        if self._claim is not None:
+        if self._has(event) and not any(each is event for each in self._again):
             self._put_back([event])
+            self._is_over(event)
             self.wake()
 
     def bury(self, letter: Buried) -> None:
         """Note that an event was given up."""
-        if self._claim is None:
+        event, claim = letter.event, self._claim
+        if claim is None or not self._has(event):
             return  # Whoever has the lease now is given it again.
-        again = getattr(letter.event, "letter", None)
+        again = getattr(event, "letter", None)
         if again is None:
-            self._log.letter_box.add(letter)
-            self.acknowledge(letter.event)
+            self._log.letter_box.add(letter, claim.epoch)
+            self.acknowledge(event)
         else:
-            self._letters.discard(again)
+            del self._letters[again]
             self._log.letter_box.failed_again(again, letter)
             self._log.acknowledgements.mark(self)
+            self._is_over(event)
+
+    def _has(self, event: Event) -> bool:
+        """Tell whether an event was given under this lease, and it is not known what became of it.
+
+        One that was given under a lease before this one has been read again since.
+        """
+        letter = getattr(event, "letter", None)
+        if self._claim is None or letter is not None:
+            return letter in self._letters
+        self._collect()
+        return self._outstanding.has(event)
 
     def _collect(self) -> None:
         """Take note of what was completed."""
-        completed = self._completed[:]
-        self._completed.clear()
-        runs, at, done = self._runs, self._at, self._done
-        for event in completed:
-            if runs and runs[0][at] is event:
-                at += 1
-                if at == len(runs[0]):
-                    runs.popleft()
-                    at = 0
-            else:
-                self._complete_out_of_order(event)
-        while runs and runs[0][at].position in done:
-            done.discard(runs[0][at].position)
-            at += 1
-            if at == len(runs[0]):
-                runs.popleft()
-                at = 0
-        self._at = at
+        self._outstanding.collect(self._stored, self._letter_handled)
 
-    def _complete_out_of_order(self, event: Event) -> None:
-        letter = getattr(event, "letter", None)
-        if letter is not None:
-            self._letters.discard(letter)
-            self._log.letter_box.handled(letter)
-        elif getattr(event, "position", 0) > self._stored:
-            self._done.add(event.position)
+    def _letter_handled(self, letter: str) -> None:
+        self._letters.pop(letter, None)
+        self._log.letter_box.handled(letter)
 
     async def leave(self) -> None:
         """Store what was noted and give the lease back."""
@@ -334,15 +349,20 @@ class SqlStream:
         if self._claim is None:
             return None
         self._collect()
-        if self._runs:
-            cursor = self._runs[0][self._at].position - 1
+        first = self._outstanding.first
+        if first is not None:
+            cursor = first - 1
         else:
             seen = self._log.tail.position if self._is_live else self._next - 1
             cursor = max(seen, self._stored)
-        if self._done:
-            self._done = {each for each in self._done if each > cursor}
         self._stored = cursor
-        return cursor, json.dumps(sorted(self._done)[:_REMEMBERED]) if self._done else ""
+        done = self._outstanding.handled_behind(cursor)
+        return cursor, json.dumps(sorted(done)[:_REMEMBERED]) if done else ""
+
+    def moved_on(self, claim: Claim, position: int) -> None:
+        """Note that a cursor without events before it has been stored."""
+        if self._claim is claim:
+            self._stored = max(self._stored, position)
 
     @property
     def is_behind_what_it_knows(self) -> bool:
@@ -350,23 +370,6 @@ class SqlStream:
         return (
             self._claim is not None
             and self._is_live
-            and not (self._runs or self._completed)
+            and not (self._outstanding or self._completed)
             and self._stored < self._log.tail.position
         )
-
-
-def named_like(pattern: str) -> tuple[str, tuple[Any, ...]]:
-    """Give a condition that leaves out most of the events that a pattern does not match."""
-    segments = pattern.split(".")
-    if ONE not in segments and REST not in segments:
-        return " AND name = ?", (pattern,)
-    fixed = []
-    for segment in segments:
-        if segment in (ONE, REST):
-            break
-        fixed.append(segment)
-    if not fixed:
-        return "", ()
-    prefix = ".".join(fixed)
-    # "/" is the character after ".".
-    return " AND name > ? AND name < ?", (f"{prefix}.", f"{prefix}/")

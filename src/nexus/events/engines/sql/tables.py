@@ -3,8 +3,11 @@
 `nexus_event_head` has one row: the last position, and how many bytes were ever put in. Whoever
 appends changes it first and so holds its lock until the commit: positions are given in the order
 of the commits and without gaps, so that a reader that has seen one has seen all before it.
-`nexus_events.before` is the head's bytes before the event, which makes the size of any part of the
-log a subtraction.
+`nexus_events.before_bytes` is the head's bytes before the event, which makes the size of any part
+of the log a subtraction.
+
+The head's `version` is raised with every change of what is subscribed to, and `nexus_workers` has
+the version that each process knows: whoever declares a subscription waits until all do.
 """
 
 from typing import Final
@@ -16,7 +19,7 @@ _LOCK: Final = 0x4E585553_0002
 
 _TYPES: Final[dict[EngineName, dict[str, str]]] = {
     "sqlite": {
-        "serial": "INTEGER PRIMARY KEY",
+        "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # a number is never given again
         "number": "INTEGER",
         "word": "TEXT",
         "key": "TEXT",
@@ -40,8 +43,7 @@ _TYPES: Final[dict[EngineName, dict[str, str]]] = {
         "key": "VARCHAR(255)",
         "text": "LONGTEXT",
         "real": "DOUBLE",
-        "options": "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4"
-        " COLLATE=utf8mb4_bin",
+        "options": "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
     },
 }
 
@@ -50,12 +52,13 @@ _STATEMENTS: Final = (
     CREATE TABLE IF NOT EXISTS nexus_event_head (
         id {number} PRIMARY KEY,
         position {number} NOT NULL,
-        bytes {number} NOT NULL
+        bytes {number} NOT NULL,
+        version {number} NOT NULL
     ) {options}
     """,
     """
-    INSERT INTO nexus_event_head (id, position, bytes)
-    SELECT 1, 0, 0 FROM (SELECT 1 AS one) AS once
+    INSERT INTO nexus_event_head (id, position, bytes, version)
+    SELECT 1, 0, 0, 0 FROM (SELECT 1 AS one) AS once
     WHERE NOT EXISTS (SELECT 1 FROM nexus_event_head)
     """,
     """
@@ -69,7 +72,8 @@ _STATEMENTS: Final = (
         time_ns {number} NOT NULL,
         correlation_id {word},
         causation_id {word},
-        ordering_key {text}
+        ordering_key {text},
+        version {number}
     ) {options}
     """,
     """
@@ -100,6 +104,7 @@ _STATEMENTS: Final = (
         correlation_id {word},
         causation_id {word},
         ordering_key {text},
+        version {number},
         reason {word} NOT NULL,
         error {text} NOT NULL,
         traceback {text} NOT NULL,
@@ -112,7 +117,8 @@ _STATEMENTS: Final = (
     CREATE TABLE IF NOT EXISTS nexus_workers (
         id {key} PRIMARY KEY,
         alive_until {real} NOT NULL,
-        plugins {text} NOT NULL
+        plugins {text} NOT NULL,
+        version {number} NOT NULL
     ) {options}
     """,
 )

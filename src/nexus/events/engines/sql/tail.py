@@ -15,6 +15,7 @@ from nexus.events.event import Event
 logger = logging.getLogger(__name__)
 
 _PAGE: Final = 1000
+_PAUSE: Final = 0.5
 _PATIENCE: Final = 0.02
 """Seconds that a gap may be there until it is read: its events are mostly on their way."""
 
@@ -81,23 +82,46 @@ class Tail:
         if first in self._early:
             self.read()
 
+    async def look(self) -> None:
+        """Read what others have appended, if anything, and wait for that."""
+        if await self._head() > self.position:
+            self.read()
+            if self._reading is not None:
+                await asyncio.wait({self._reading})
+
+    async def _head(self) -> int:
+        row = await self._database.fetch_one("SELECT position FROM nexus_event_head")
+        return int(row[0])
+
     async def _read(self) -> None:
-        dialect = Dialect.of(self._database.engine)
-        query = dialect(
-            f"SELECT position, {COLUMNS} FROM nexus_events WHERE position > ?"  # noqa: S608
-            f" ORDER BY position LIMIT {_PAGE}"
-        )
         try:
             while True:
-                self._again = False
-                rows = await self._database.fetch_all(query, (self.position,))
-                # Positions have no gaps but where old events were removed, which all have had.
-                self._take([positioned(row) for row in rows])
-                for first in [each for each in self._early if each <= self.position]:
-                    self._take(self._early.pop(first))
-                if len(rows) < _PAGE and not self._again:
-                    break
-        except NexusError as error:
-            logger.warning("The event log cannot be read", extra={"reason": str(error)})
+                try:
+                    if not await self._read_page():
+                        break
+                except NexusError as error:
+                    logger.warning("The event log cannot be read", extra={"reason": str(error)})
+                    await asyncio.sleep(_PAUSE)
         finally:
             self._reading = None
+
+    async def _read_page(self) -> bool:
+        """Read a page, and say whether there may be another one."""
+        self._again = False
+        # All up to the head have been committed before it, so none of them can be missed.
+        head = await self._head()
+        rows = await self._database.fetch_all(
+            Dialect.of(self._database.engine)(
+                f"SELECT position, {COLUMNS} FROM nexus_events WHERE position > ?"  # noqa: S608
+                f" AND position <= ? ORDER BY position LIMIT {_PAGE}"
+            ),
+            (self.position, head),
+        )
+        # Positions have no gaps but where old events were removed, which all have handled.
+        self._take([positioned(row) for row in rows])
+        is_full = len(rows) == _PAGE
+        if not is_full:
+            self.position = max(self.position, head)
+        for first in sorted(each for each in self._early if each <= self.position + 1):
+            self._take(self._early.pop(first))
+        return is_full or self._again

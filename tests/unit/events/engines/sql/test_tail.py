@@ -1,0 +1,124 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from nexus.data.database import DEFAULT_LIMITS, Database
+from nexus.data.engines.opening import make_database
+from nexus.data.url import DatabaseUrl
+from nexus.events.engines.sql import tail as tail_module
+from nexus.events.engines.sql.appending import appending
+from nexus.events.engines.sql.rows import row_of
+from nexus.events.engines.sql.tables import make_tables
+from nexus.events.engines.sql.tail import Tail
+from nexus.events.event import Event
+
+
+def events(*numbers: int) -> list[Event]:
+    return [Event("a.b", {"n": number}) for number in numbers]
+
+
+class Seen(list[int]):
+    def __call__(self, given: list[Event]) -> None:
+        self += [each.data["n"] for each in given]
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    url = DatabaseUrl(engine="sqlite", path=str(tmp_path / "nexus.db"))
+    made = make_database(url, limits=DEFAULT_LIMITS)
+    await made.open()
+    await make_tables(made)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture
+async def tail(database: Database, seen: Seen) -> AsyncIterator[Tail]:
+    made = Tail(database, seen)
+    yield made
+    await made.close()
+
+
+async def wait_for(seen: Seen, count: int) -> None:
+    async with asyncio.timeout(20):
+        while len(seen) < count:
+            await asyncio.sleep(0.001)
+
+
+async def test_what_arrives_in_order_is_dispatched_at_once(tail: Tail, seen: Seen) -> None:
+    given = events(1, 2, 3)
+    tail.arrived(1, given[:1])
+    tail.arrived(2, given[1:])
+    assert seen == [1, 2, 3]
+    assert [each.position for each in given] == [1, 2, 3]
+    assert tail.position == 3
+
+
+async def test_what_arrives_early_waits_for_what_is_before_it(tail: Tail, seen: Seen) -> None:
+    tail.arrived(4, events(4))
+    tail.arrived(2, events(2, 3))
+    assert seen == []
+    tail.arrived(1, events(1))
+    assert seen == [1, 2, 3, 4]
+
+
+async def test_what_arrives_twice_is_dispatched_once(tail: Tail, seen: Seen) -> None:
+    tail.arrived(1, events(1, 2))
+    tail.arrived(1, events(1, 2))
+    tail.arrived(2, events(2, 3))
+    assert seen == [1, 2, 3]
+
+
+async def test_a_gap_that_stays_is_read(database: Database, tail: Tail, seen: Seen) -> None:
+    append = appending(database)
+    await append([row_of(each) for each in events(1, 2)])
+    mine = events(3)
+    first = await append([row_of(each) for each in mine])
+    tail.arrived(first, mine)
+    assert seen == []
+    await wait_for(seen, 3)
+    assert seen == [1, 2, 3]
+
+
+async def test_what_others_have_appended_is_read_page_by_page(
+    database: Database, tail: Tail, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail_module, "_PAGE", 10)
+    append = appending(database)
+    await append([row_of(each) for each in events(*range(1, 36))])
+    await tail.look()
+    assert seen == list(range(1, 36))
+    assert tail.position == 35
+
+
+async def test_own_events_that_arrive_during_a_read_are_not_dispatched_twice(
+    database: Database, tail: Tail, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail_module, "_PAGE", 5)
+    append = appending(database)
+    for number in range(0, 60, 2):
+        await append([row_of(each) for each in events(number)])
+        mine = events(number + 1)
+        first = await append([row_of(each) for each in mine])
+        tail.read()
+        tail.arrived(first, mine)
+    await wait_for(seen, 60)
+    await tail.look()
+    assert seen == list(range(60))
+
+
+async def test_what_was_removed_is_passed_over(database: Database, tail: Tail, seen: Seen) -> None:
+    append = appending(database)
+    await append([row_of(each) for each in events(1, 2, 3)])
+    await database.execute("DELETE FROM nexus_events WHERE position <= 3")
+    await tail.look()
+    assert (seen, tail.position) == ([], 3)
+    tail.arrived(4, events(4))
+    assert seen == [4]
