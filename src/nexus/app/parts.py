@@ -11,8 +11,8 @@ from nexus.config.storage import database_of
 from nexus.data import SqlKeyValueStore
 from nexus.data.database import Database
 from nexus.events import EventBus
-from nexus.jobs.scheduler import JobScheduler
 from nexus.events.log import Lag
+from nexus.jobs.scheduler import JobScheduler
 from nexus.observability.watched import Watched
 from nexus.plugins.announcer import Announcer
 from nexus.plugins.bytecode import BytecodeCache

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -422,3 +423,54 @@ async def test_a_log_that_is_nearly_full_of_what_waits_degrades_the_application(
         assert codes == {202, 503}
         refused = await site.api("POST", "/events", json=with_more)
         assert refused.json()["code"] == "event-log-full"
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb"])
+async def test_what_no_database_can_hold_is_not_there(
+    workshop: Any, mailer: Path, desk: Any, engine: str, new_database: Any
+) -> None:
+    async with AsyncExitStack() as stack:
+        settings = {}
+        if engine != "sqlite":
+            settings["database"] = {"url": await stack.enter_async_context(new_database(engine))}
+        site = await stack.enter_async_context(workshop.running(**settings))
+        for odd in ("%00", "%F0%9F%98%80", "a%0Ab"):
+            for path in (odd, f"{odd}/trace", f"dead/{odd}"):
+                assert (await site.api("GET", f"/events/{path}")).status_code == 404, path
+            assert (await site.api("GET", f"/events/dead?plugin={odd}")).json() == {"items": []}
+            answer = await site.api("GET", f"/events/dead?subscription={odd}:a")
+            assert answer.status_code == 422
+        choice = {"ids": ["\0", "\U0001f600"]}
+        done = (await site.api("POST", "/events/dead/drop", json=choice)).json()
+        assert done["done"] == 0
+
+
+async def test_while_the_log_is_away_that_is_said_and_recent_events_are_shown(
+    workshop: Any, mailer: Path, desk: Any
+) -> None:
+    async with workshop.running() as site:
+        event = await publish(site, "order.a")
+        await workshop.until(lambda: desk.handled)
+        await site.app.database.close()
+        try:
+            wish = {"subscription": "mailer:order.*", "since": "1h"}
+            for method, path, body in (
+                ("GET", "/events/log", None),
+                ("GET", "/events/subscriptions", None),
+                ("GET", "/events/dead", None),
+                ("GET", "/events/dead/x", None),
+                ("GET", "/events/x", None),
+                ("GET", f"/events/{event['id']}/trace", None),
+                ("POST", "/events/replay", wish),
+                ("POST", "/events/dead/drop", {"ids": ["x"]}),
+                ("POST", "/events", {"name": "order.b"}),
+            ):
+                answer = await site.api(method, path, json=body)
+                assert answer.status_code == 503, (path, answer.text)
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert answer.headers["retry-after"]
+            assert (await site.api("GET", f"/events/{event['id']}")).status_code == 200
+            assert (await items(site, "/events", name="order.*"))[0]["id"] == event["id"]
+            assert "nexus_event_subscription_waiting{" not in (await site.http.get("/metrics")).text
+        finally:
+            await site.app.database.open()

@@ -44,6 +44,11 @@ class DurableDelivery:
         if isinstance(pump, Pump) and pump.is_idle:
             await pump.stop()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything was handled that the log has here and that is to be handled here."""
+        return all(pump.is_settled for pump in self._pumps.values())
+
     def halt(self) -> None:
         """Take no more events out of the log."""
         for pump in self._pumps.values():

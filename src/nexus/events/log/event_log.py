@@ -54,6 +54,11 @@ class EventStream(Protocol):
         """Note that an event was given up; it is stored with its acknowledgment."""
         ...
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has the lease, and everything for it that the log has here was handled."""
+        ...
+
     async def leave(self) -> None:
         """Store what was noted and give the lease back, so that another process can have it."""
         ...

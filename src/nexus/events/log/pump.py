@@ -76,6 +76,13 @@ class Pump:
         """Whether no mailbox is to be given events."""
         return not self._mailboxes
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it moves nothing, or has nothing left to move that the log has here."""
+        if self._task is None or self._task.cancelling() or self._task.done():
+            return True
+        return self._stream.is_settled
+
     def attach(self, mailbox: Mailbox) -> None:
         """Give events to a mailbox, too."""
         if mailbox in self._mailboxes:

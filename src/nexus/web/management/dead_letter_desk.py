@@ -8,7 +8,7 @@ from nexus.errors import DeadLetterNotFound, NexusError, ReplayRefused
 from nexus.events import EventBus
 from nexus.events.dead_letters import DeadLetter
 from nexus.events.log import Buried, SubscriptionKey
-from nexus.web.management.event_views import event_view
+from nexus.web.management.event_views import event_view, is_plain
 from nexus.web.management.subscription_name import key_of
 
 
@@ -53,7 +53,7 @@ class DeadLetterDesk:
         key = None if subscription is None else key_of(subscription)
         found = [view(each) for each in self._memory.list() if _is_wanted(each, plugin, key)]
         wanted = plugin if key is None else key.plugin
-        if self._log is not None and plugin in (None, wanted):
+        if self._log is not None and plugin in (None, wanted) and is_plain(wanted or ""):
             pattern = None if key is None else key.pattern
             buried = await self._log.letters(plugin=wanted, pattern=pattern, limit=limit)
             found.extend(view(each) for each in buried)
@@ -69,7 +69,7 @@ class DeadLetterDesk:
         try:
             return view(self._memory.get(letter_id))
         except DeadLetterNotFound:
-            found = None if self._log is None else await self._log.letter(letter_id)
+            found = await self._logged(letter_id)
             if found is None:
                 raise
             return view(found)
@@ -115,7 +115,7 @@ class DeadLetterDesk:
         for letter_id in letter_ids:
             if self._is_in_memory(letter_id):
                 in_memory.append(letter_id)
-            elif self._log is not None and await self._log.letter(letter_id) is not None:
+            elif await self._logged(letter_id) is not None:
                 in_log.append(letter_id)
             else:
                 dealt.refused[letter_id] = DeadLetterNotFound(id=letter_id)
@@ -123,6 +123,11 @@ class DeadLetterDesk:
             await (self._log.retry(in_log) if retry else self._log.drop(in_log))
             dealt.done += len(in_log)
         return in_memory
+
+    async def _logged(self, letter_id: str) -> Buried | None:
+        if self._log is None or not is_plain(letter_id):
+            return None
+        return await self._log.letter(letter_id)
 
     def _is_in_memory(self, letter_id: str) -> bool:
         try:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse
 
 from nexus.errors import EventNotFound
+from nexus.events import EventBus
 from nexus.events.event import Event
 from nexus.plugins.event_contracts import check_as_a_publisher
 from nexus.web.management.causation import causation_tree
@@ -14,7 +15,7 @@ from nexus.web.management.context import ManagementContext
 from nexus.web.management.dead_letter_routes import dead_letter_router
 from nexus.web.management.event_log_routes import event_log_router
 from nexus.web.management.event_stream import event_stream_router
-from nexus.web.management.event_views import EventList, NewEvent, event_view, log_of
+from nexus.web.management.event_views import EventList, NewEvent, event_view, is_plain, log_of
 from nexus.web.management.masked import masked_response
 
 _RELATED = 1000
@@ -61,7 +62,7 @@ def event_router(context: ManagementContext) -> APIRouter:
         description="One of the recent ones, or of the event log.",
     )
     async def show(event_id: str) -> dict[str, Any]:
-        return event_view(await _find(event_id))
+        return event_view(await _find(bus, event_id))
 
     @router.get(
         "/{event_id}/trace",
@@ -70,7 +71,7 @@ def event_router(context: ManagementContext) -> APIRouter:
         " each as `event`, with what it `caused`.",
     )
     async def trace(event_id: str) -> JSONResponse:
-        correlation_id = (await _find(event_id)).correlation_id
+        correlation_id = (await _find(bus, event_id)).correlation_id
         logged = await log_of(bus).related(correlation_id, _RELATED)
         # By id: one may be here and there.
         related = {each.id: each for each in (*bus.recent.related(correlation_id), *logged)}
@@ -83,10 +84,13 @@ def event_router(context: ManagementContext) -> APIRouter:
             }
         )
 
-    async def _find(event_id: str) -> Event:
-        event = bus.recent.find(event_id) or await log_of(bus).find(event_id)
-        if event is None:
-            raise EventNotFound(id=event_id)
-        return event
-
     return router
+
+
+async def _find(bus: EventBus, event_id: str) -> Event:
+    event = bus.recent.find(event_id)
+    if event is None and is_plain(event_id):
+        event = await log_of(bus).find(event_id)
+    if event is None:
+        raise EventNotFound(id=event_id)
+    return event

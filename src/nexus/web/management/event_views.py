@@ -37,6 +37,11 @@ def event_view(event: Event) -> dict[str, Any]:
     }
 
 
+def is_plain(text: str) -> bool:
+    """Say whether a text can be an id or a name; not every database takes any other."""
+    return text.isascii() and text.isprintable()
+
+
 def log_of(bus: EventBus) -> EventLog:
     """Give the event log of a bus.
 

@@ -6,6 +6,7 @@ from fastapi import HTTPException
 from pydantic import Field
 
 from nexus.events.log import SubscriptionKey
+from nexus.web.management.event_views import is_plain
 
 SubscriptionName = Annotated[
     str,
@@ -23,7 +24,7 @@ def key_of(name: str) -> SubscriptionKey:
         HTTPException: It is no such name.
     """
     plugin, _, pattern = name.partition(":")
-    if not (plugin and pattern):
+    if not (plugin and pattern and is_plain(name)):
         message = (
             f"{name!r} names no subscription. Expected PLUGIN:PATTERN, such as 'mailer:order.*'."
         )

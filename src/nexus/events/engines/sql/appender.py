@@ -108,16 +108,16 @@ class Appender:
         batch = self._batches[0]
         if batch is self._filling:
             self._filling = None
-        if self._append_at_once is not None:
-            try:
-                first = self._append_at_once(batch.rows)
-            except Exception as error:  # noqa: BLE001 - the publishers', none of whom may hang
-                self._failed(error)
-                return
-            if first is not None:
-                self._written(first)
-                return
-        asyncio.ensure_future(self._append(batch.rows)).add_done_callback(self._ended)
+        try:
+            first = None if self._append_at_once is None else self._append_at_once(batch.rows)
+            under_way = asyncio.ensure_future(self._append(batch.rows)) if first is None else None
+        except Exception as error:  # noqa: BLE001 - the publishers', none of whom may hang
+            self._failed(error)
+            return
+        if under_way is not None:
+            under_way.add_done_callback(self._ended)
+        elif first is not None:
+            self._written(first)
 
     def _ended(self, outcome: "asyncio.Future[int]") -> None:
         error = asyncio.CancelledError() if outcome.cancelled() else outcome.exception()

@@ -380,6 +380,14 @@ class SqlStream:
             self._stored = max(self._stored, position)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether it has the lease, and everything for it that the log has here was handled."""
+        if self._claim is None or not self._is_live or self._look_for_letters:
+            return False
+        self._collect()
+        return not (self._outstanding or self._letters)
+
+    @property
     def is_behind_what_it_knows(self) -> bool:
         """Whether all was handled up to a place behind the stored cursor."""
         return (
