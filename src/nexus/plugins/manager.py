@@ -145,11 +145,7 @@ class PluginManager:
         await self._platform.store.set(NAMESPACE, name, {"enabled": enabled})
 
     async def follow_wish(self, name: str) -> None:
-        """Do what is stored of whether a plugin is to run.
-
-        Raises:
-            PluginNotFound: It is to run, and there is no such plugin.
-        """
+        """Do what is stored of whether a plugin is to run; raises as `find`."""
         wish: Any = await self._platform.store.get(NAMESPACE, name)
         enabled = isinstance(wish, Mapping) and bool(wish.get("enabled"))
         if not enabled and name not in self._controllers:
