@@ -3,10 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
-import signal
-import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from nexus._version import __version__
 from nexus.app.parts import Parts
-from nexus.app.wiring import add_routes, make_platform
+from nexus.app.process import end_process, write_first_token
+from nexus.app.wiring import add_routes, make_convergence, make_operator, make_platform
 from nexus.data import sole_use
 from nexus.errors import DatabaseUnavailable, NexusError, StartupAborted
 from nexus.plugins.current import log_fields
@@ -33,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
 """How long to wait before a database that was away is asked again."""
+
+_HEALTH = "/health"
+"""Below this it is told how the process is, whatever that may be; a lifespan has no path."""
 
 _CANNOT_START = frozenset({PluginState.FAILED, PluginState.INVALID})
 
@@ -54,6 +54,8 @@ class NexusApp:
         database: Where everything that must last is kept.
         store: The key-value store in the database.
         tokens: Who may use the management API.
+        convergence: Follows what operators want on other workers; None where there are none.
+        operator: Does what operators want, on all workers.
         desk: Where the plugins' configuration is read and changed.
         parts: What it is made of, all in one.
         first_token: The management token that this start has made, None when there was one.
@@ -71,8 +73,8 @@ class NexusApp:
     ) -> None:
         self.settings = settings
         self.first_token: str | None = None
-        self.show_first_token: Callable[[str], None] = _write_first_token
-        self.give_up: Callable[[BaseException], None] = _end_process
+        self.show_first_token: Callable[[str], None] = write_first_token
+        self.give_up: Callable[[BaseException], None] = end_process
         self._configure_logging = configure_logging
         self._settled = asyncio.Event()
         self._stack: AsyncExitStack | None = None
@@ -102,11 +104,21 @@ class NexusApp:
             on_change=parts.announcer.status_changed,
         )
         self.desk = SettingsDesk(self.manager, parts.announcer.settings_changed)
+        self.convergence = make_convergence(self, parts)
+        self.operator = make_operator(self, parts)
         add_routes(self, parts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
+        late = self.convergence is not None and self.convergence.is_late
+        if late and not scope.get("path", _HEALTH).startswith(_HEALTH):
+            await self._catch_up()
         await self.app(scope, receive, send)
+
+    async def _catch_up(self) -> None:
+        """Serve nothing by what was there before others went on without this worker."""
+        if self.convergence is not None:
+            await self.convergence.catch_up()
 
     # Running
 
@@ -125,8 +137,7 @@ class NexusApp:
         if self._stack is not None:
             message = "This application runs already. Stop it with shutdown() first."
             raise RuntimeError(message)
-        if self._configure_logging:
-            self._set_up_logging()
+        self.set_up_logging()
         for warning in self.settings.warnings:
             logger.warning("Settings: %s", warning)
         self._settled.clear()
@@ -202,6 +213,8 @@ class NexusApp:
             await self._open_tokens()
             stack.push_async_callback(parts.host.close)
             stack.enter_context(owned_tasks(asyncio.get_running_loop()))
+            if self.convergence is not None:
+                stack.push_async_callback(self.convergence.vanish)
             await self.bus.start()
             stack.push_async_callback(lambda: self.bus.stop(parts.draining.left()))
             stack.push_async_callback(parts.lags.close)
@@ -213,7 +226,7 @@ class NexusApp:
             stack.push_async_callback(parts.announcer.stop)
             parts.announcer.announce("system.started", {"version": __version__})
             stack.push_async_callback(self._stop_plugins)
-            await self.manager.start()
+            await self._join_cluster(stack)
             settling = asyncio.get_running_loop().create_task(
                 self._settle(patience), name="nexus.settle"
             )
@@ -228,6 +241,16 @@ class NexusApp:
         if token is not None:
             self.first_token = token
             self.show_first_token(token)
+
+    async def _join_cluster(self, stack: AsyncExitStack) -> None:
+        """Start the plugins, and follow what operators want on other workers."""
+        if self.convergence is None:
+            await self.manager.start()
+            return
+        await self.convergence.join()
+        await self.manager.start()
+        await self.convergence.start()
+        stack.push_async_callback(self.convergence.leave)
 
     def announce_stop(self) -> None:
         """Publish `system.stopping` and let `shutdown.drain_timeout` run, if not done yet.
@@ -344,9 +367,14 @@ class NexusApp:
     ) -> None:
         """Take note of what a plugin itself has set."""
         await self.parts.announcer.settings_changed(plugin, changes)
+        if self.convergence is not None and any(each.changed for each in changes):
+            await self.convergence.note(plugin, "values")
         self.manager.recheck(plugin)
 
-    def _set_up_logging(self) -> None:
+    def set_up_logging(self) -> None:
+        """Have the whole process log as the settings say, unless the application's maker does."""
+        if not self._configure_logging:
+            return
         from nexus.observability.logging import configure_logging
 
         wanted = self.settings.logging
@@ -357,18 +385,6 @@ class NexusApp:
             mask=self.parts.mask.apply,
             bound=log_fields,
         )
-
-
-def _write_first_token(token: str) -> None:
-    # Past the log on purpose: a log is kept, copied and read by others.
-    sys.stderr.write(f"\nThe management token, shown this once; keep it:\n\n    {token}\n\n")
-
-
-def _end_process(_error: BaseException) -> None:
-    # ASGI has no word for it, and every server ends in order on this signal. A loop in another
-    # thread belongs to a test's client, whose process is not ours to end.
-    if threading.current_thread() is threading.main_thread():
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

@@ -3,7 +3,10 @@
 import contextvars
 from typing import TYPE_CHECKING
 
+from nexus.cluster import DesiredState, Members
+from nexus.plugins.convergence import Convergence
 from nexus.plugins.current import current_owner
+from nexus.plugins.operator import ClusterOperator, LocalOperator, Operator
 from nexus.plugins.platform import Limits, Platform
 from nexus.web.exposure import HttpExposure
 
@@ -46,6 +49,33 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
     )
 
 
+def make_convergence(app: "NexusApp", parts: "Parts") -> Convergence | None:
+    """Give what follows the desired state; None where there can be one worker only."""
+    settings = parts.settings
+    if settings.is_alone:
+        return None
+    return Convergence(
+        app.manager,
+        Members(parts.database, lease=settings.cluster.lease),
+        DesiredState(parts.database, parts.store),
+        parts.announcer.settings_changed,
+        patience=settings.cluster.patience,
+    )
+
+
+def make_operator(app: "NexusApp", parts: "Parts") -> Operator:
+    """Give what does what operators want."""
+    if app.convergence is None:
+        return LocalOperator(app.manager, app.desk)
+    return ClusterOperator(
+        app.manager,
+        app.desk,
+        app.convergence,
+        parts.database,
+        patience=parts.settings.cluster.patience,
+    )
+
+
 def add_routes(app: "NexusApp", parts: "Parts") -> None:
     """Add the management API, the health pages and the metrics."""
     from nexus.config.storage import backup_of
@@ -64,6 +94,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
 
     context = ManagementContext(
         manager=app.manager,
+        operator=app.operator,
         settings=app.desk,
         bus=parts.bus,
         jobs=parts.jobs,
@@ -83,6 +114,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         has_settled=lambda: app.is_settled,
         check_database=Cached(parts.database.check, _HEALTH_SECONDS),
         engine=parts.database.engine,
+        left_behind=lambda: app.convergence.left_behind if app.convergence is not None else {},
         log=None if parts.bus.durable is None else parts.bus.durable.log,
     )
     app.app.include_router(health_router(health))

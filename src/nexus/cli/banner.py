@@ -22,12 +22,23 @@ def show_token(out: Output, token: str) -> None:
     sys.stdout.flush()
 
 
-def show_banner(out: Output, app: "NexusApp", url: str, *, reload: bool) -> None:
-    """Tell where the application serves."""
+def show_banner(
+    out: Output, app: "NexusApp", url: str, *, reload: bool, pid: int | None = None
+) -> None:
+    """Tell where the application serves.
+
+    Args:
+        out: Where it is told.
+        app: The application.
+        url: Where it can be reached from this machine.
+        reload: Whether plugins are reloaded when their files change.
+        pid: The process that is to be told to stop, this one by default.
+    """
     settings = app.settings
     if out.as_json:
         docs = f"{url}/docs" if settings.http.docs else None
-        print_json_line({"event": "listening", "url": url, "pid": os.getpid(), "docs": docs})
+        pid = os.getpid() if pid is None else pid
+        print_json_line({"event": "listening", "url": url, "pid": pid, "docs": docs})
         return
     out.say("")
     out.say(f"{settings.name}, on Nexus {__version__} ({settings.environment})", style="bold")
@@ -43,6 +54,7 @@ def show_banner(out: Output, app: "NexusApp", url: str, *, reload: bool) -> None
             if app.waits_for_database
             else f"{len(app.manager.names())} found, starting",
         ),
+        ("Workers", str(settings.server.workers) if settings.server.workers > 1 else ""),
         ("Reload", "on: a plugin is reloaded when its files change" if reload else ""),
         ("Stop", "Ctrl-C"),
     ]

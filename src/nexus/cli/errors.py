@@ -157,6 +157,22 @@ class UnprotectedAddress(CommandError):
         )
 
 
+class WorkerFailed(CommandError):
+    """One of several workers could not start, so none is served with."""
+
+    code = "worker-failed"
+
+    def __init__(self, *, worker: int, reason: str) -> None:
+        super().__init__(worker=worker, reason=reason)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"Worker {self.data['worker']} could not start, so all were stopped."
+            f" {self.data['reason']}"
+        )
+
+
 class NotServable(CommandError):
     """main.py does not give an application that `nexus run` can serve."""
 

@@ -1,13 +1,16 @@
 """`nexus run`: serves the application of a folder."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nexus.cli.options import AppFolder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nexus.app import NexusApp
+    from nexus.cli.output import Output
 
 
 def run(
@@ -24,6 +27,12 @@ def run(
             help="The port to listen on, instead of server.port; 0 takes a free one.",
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="How many processes serve, instead of server.workers."
+        ),
+    ] = None,
     reload: Annotated[
         bool, typer.Option("--reload", help="Reload a plugin when a file in its folder changes.")
     ] = False,
@@ -38,7 +47,8 @@ def run(
 ) -> None:
     """Serve the application until Ctrl-C or SIGTERM.
 
-    Requests in hand are finished first; a second Ctrl-C stops without waiting.
+    Requests in hand are finished first; a second Ctrl-C stops without waiting. With several
+    workers, one that dies is started again.
     """
     import os
 
@@ -53,13 +63,36 @@ def run(
     options = {
         "NEXUS_SERVER__HOST": host,
         "NEXUS_SERVER__PORT": port,
+        "NEXUS_SERVER__WORKERS": workers,
         "NEXUS_LOGGING__LEVEL": log_level,
     }
     os.environ.update({name: str(value) for name, value in options.items() if value is not None})
     app = load_application(folder)
     _refuse_unprotected(app)
+    if reload and app.settings.server.workers > 1:
+        message = (
+            "--reload goes with one worker: leave it out, or set --workers 1. With several,"
+            " 'nexus plugin reload NAME' reloads a plugin on all of them."
+        )
+        raise typer.BadParameter(message)
     with sole_user(app.settings.data_folder):
-        _serve(app, Output(as_json=as_json), reload=reload)
+        out = Output(as_json=as_json)
+        if app.settings.server.workers > 1:
+            _supervise(app, out, folder)
+        else:
+            _serve(app, out, reload=reload)
+
+
+def _supervise(app: "NexusApp", out: "Output", folder: "Path") -> None:
+    from nexus.cli.listening import bind
+    from nexus.cli.supervisor import Supervisor, database_for_workers
+
+    server_settings = app.settings.server
+    with (
+        database_for_workers(app.settings) as lock,
+        bind(server_settings.host, server_settings.port) as listening,
+    ):
+        Supervisor(app, out, listening, folder=folder, lock=lock).run()
 
 
 def _refuse_unprotected(app: "NexusApp") -> None:
@@ -72,7 +105,7 @@ def _refuse_unprotected(app: "NexusApp") -> None:
         raise UnprotectedAddress(host=settings.server.host)
 
 
-def _serve(app: "NexusApp", out: Any, *, reload: bool) -> None:
+def _serve(app: "NexusApp", out: "Output", *, reload: bool) -> None:
     import asyncio
 
     from nexus.cli.listening import bind

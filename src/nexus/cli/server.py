@@ -98,6 +98,10 @@ class NexusServer(uvicorn.Server):
         out: Where people read what happens.
         listening: The bound socket.
         reload: Whether plugins are reloaded when their files change.
+
+    Attributes:
+        application: As given.
+        out: As given.
     """
 
     def __init__(
@@ -110,8 +114,8 @@ class NexusServer(uvicorn.Server):
         reload: bool,
     ) -> None:
         super().__init__(config)
-        self._app = app
-        self._out = out
+        self.application = app
+        self.out = out
         self._listening = listening
         self._reload = reload
         self._companions: list[asyncio.Task[None]] = []
@@ -134,7 +138,7 @@ class NexusServer(uvicorn.Server):
                 raise witness.error from None
             raise
         finally:
-            remove_run_file(self._app.settings.data_folder)
+            remove_run_file(self.application.settings.data_folder)
             for companion in self._companions:
                 companion.cancel()
             await asyncio.gather(*self._companions, return_exceptions=True)
@@ -153,32 +157,33 @@ class NexusServer(uvicorn.Server):
         if self._failure is not None:
             return
         try:
-            self._tell()
+            self.tell()
         except BaseException:
             # Uvicorn ends what it has begun only where startup() returns; the application's threads
             # would keep the process alive.
             await self.shutdown(list(sockets or ()))
             raise
 
-    def _tell(self) -> None:
-        url = local_url(self._app.settings.server.host, self._listening)
+    def tell(self) -> None:
+        """Say that it serves, and where."""
+        url = local_url(self.application.settings.server.host, self._listening)
         write_run_file(
-            self._app.settings.data_folder,
+            self.application.settings.data_folder,
             RunFile(
                 url=url,
-                token=self._app.tokens.issue_for_run(),
+                token=self.application.tokens.issue_for_run(),
                 pid=os.getpid(),
                 started=datetime.now(UTC).isoformat(),
             ),
         )
-        show_banner(self._out, self._app, url, reload=self._reload)
-        self._accompany("nexus.run.outcome", show_outcome(self._out, self._app))
+        show_banner(self.out, self.application, url, reload=self._reload)
+        self.accompany("nexus.run.outcome", show_outcome(self.out, self.application))
         if self._reload:
-            self._accompany("nexus.run.reload", reload_on_change(self._out, self._app))
+            self.accompany("nexus.run.reload", reload_on_change(self.out, self.application))
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.announce_stop()
+        self.application.announce_stop()
         cutting = asyncio.get_running_loop().create_task(self._cut(), name="nexus.run.cut")
         try:
             await super().shutdown(sockets)
@@ -208,21 +213,22 @@ class NexusServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit and sig == signal.SIGINT:
             # At once, whatever hangs: what was committed is on the disk.
-            remove_run_file(self._app.settings.data_folder)
+            remove_run_file(self.application.settings.data_folder)
             os.write(2, b"\nStopped without waiting for work in hand.\n")
             os._exit(ExitCode.FORCED)
         if not self.should_exit and sig == signal.SIGINT:
             # With --json, standard output is for a program.
-            stream = 2 if self._out.as_json else 1
+            stream = 2 if self.out.as_json else 1
             os.write(stream, b"\nStopping; a second Ctrl-C stops without waiting.\n")
         self.should_exit = True
 
     async def _cut(self) -> None:
         """End the requests of plugins that outlast the drain limit; the server ends the others."""
-        await asyncio.sleep(self._app.settings.shutdown.drain_timeout)
-        await self._app.dispatcher.close_remaining()
+        await asyncio.sleep(self.application.settings.shutdown.drain_timeout)
+        await self.application.dispatcher.close_remaining()
 
-    def _accompany(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def accompany(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside serving, until the end."""
         companion = asyncio.get_running_loop().create_task(work, name=name)
         companion.add_done_callback(_log_death)
         self._companions.append(companion)

@@ -222,6 +222,18 @@ class PluginConfiguration:
             await self._store.write(self.plugin, changes, secrets=secrets)
             return [self._change(key, before) for key in changes]
 
+    async def reread(self) -> Sequence[ConfigChange]:
+        """Take over what other processes have stored; give the settings that have changed."""
+        before = self._effective
+        await self._store.reread(self.plugin)
+        keys = sorted({*before.values, *self._effective.values})
+        return [change for key in keys if (change := self._change(key, before)).changed]
+
+    def stored_replaced(self, stored: StoredConfiguration) -> None:
+        """Take over all that is stored for the plugin."""
+        self._stored = stored
+        self._lay()
+
     def stored_changed(self, changes: Mapping[str, JSON]) -> None:
         """Take over what was stored for the plugin, be it through this object or another one."""
         values = dict(self._stored.values)

@@ -36,6 +36,11 @@ class ServerSettings(Section):
     port: int = Field(
         8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one."
     )
+    workers: Count = Field(
+        1,
+        description="How many processes serve, for `nexus run`; on SQLite more than one set"
+        " database.shared.",
+    )
     root_path: str = Field(
         "", description="The path under which a reverse proxy serves the application."
     )
@@ -239,6 +244,23 @@ class SecuritySettings(Section):
         if value is not None and len(value) < _SHORTEST_SECRET:
             raise ValueError(f"at least {_SHORTEST_SECRET} characters")
         return value
+
+
+class ClusterSettings(Section):
+    """How several workers on one database act as one."""
+
+    lease: float = Field(
+        10.0,
+        ge=0.5,
+        allow_inf_nan=False,
+        description="Seconds without a report after which a worker counts as away, and nobody"
+        " waits for it.",
+    )
+    patience: Seconds = Field(
+        30.0,
+        description="Seconds that a change of an operator waits for the other workers before it"
+        " names those that have not followed.",
+    )
 
 
 class HealthSettings(Section):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
 from nexus.config.sections import (
+    ClusterSettings,
     DatabaseSettings,
     EventSettings,
     HealthSettings,
@@ -51,6 +52,7 @@ class Settings(Section):
     jobs: JobsSettings = JobsSettings()
     security: SecuritySettings = SecuritySettings()
     health: HealthSettings = HealthSettings()
+    cluster: ClusterSettings = ClusterSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     plugins: dict[str, dict[str, Any]] = Field(
         {},
@@ -95,6 +97,11 @@ class Settings(Section):
         """The database file, absolute; None where the database is on a server."""
         url = self.database_url
         return Path(url.path) if url.engine == "sqlite" else None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process can use the database at the same time."""
+        return self.database_path is not None and not self.database.shared
 
     def shown(self) -> dict[str, Any]:
         """Give the settings as JSON-ready data without the plugins' and without secrets."""

@@ -35,6 +35,10 @@ class Watcher(Protocol):
         """Take these values over; None means that the value was removed."""
         ...
 
+    def stored_replaced(self, stored: StoredConfiguration) -> None:
+        """Take all values over."""
+        ...
+
 
 class StoredValues:
     """The stored layer of every plugin's configuration."""
@@ -104,13 +108,23 @@ class StoredValues:
             await self._store.clear(settings_namespace(plugin))
             self._tell(plugin, dict.fromkeys(stored))
 
+    async def reread(self, plugin: str) -> None:
+        """Have the watchers take over what other processes have stored."""
+        async with self.exclusive(plugin):
+            stored = await self.read(plugin)
+            for watcher in self._watching(plugin):
+                watcher.stored_replaced(stored)
+
     def removed(self, plugin: str, keys: Collection[str]) -> None:
         """Take note that values were removed from the store by somebody who holds the lock."""
         self._tell(plugin, dict.fromkeys(keys))
 
     def _tell(self, plugin: str, changes: Mapping[str, JSON]) -> None:
-        for watcher in [one for one, name in self._watchers.items() if name == plugin]:
+        for watcher in self._watching(plugin):
             watcher.stored_changed(changes)
+
+    def _watching(self, plugin: str) -> list[Watcher]:
+        return [one for one, name in self._watchers.items() if name == plugin]
 
     def _opened(self, plugin: str, key: str, entry: dict[str, JSON]) -> JSON:
         if _SECRET in entry:

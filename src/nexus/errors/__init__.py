@@ -6,6 +6,7 @@ stands in the reference; the HTTP status that belongs to it is `nexus.web.errors
 """
 
 from nexus.errors.base import NexusError, nearest
+from nexus.errors.cluster import WorkersDiffer
 from nexus.errors.collections import (
     AmbiguousUpsert,
     CollectionNotFound,
@@ -192,5 +193,6 @@ __all__ = [
     "UniqueViolation",
     "ValueTooLarge",
     "VersionConflict",
+    "WorkersDiffer",
     "nearest",
 ]

@@ -125,10 +125,32 @@ class PluginManager:
             PluginNotFound: There is no such plugin, in its folder neither.
             ReloadFailed: The new generation could not take over; the old one keeps serving.
         """
-        controller = await self._find(name)
+        controller = await self.find(name)
         await controller.reload()
         await controller.wait_settled()
         return controller.status
+
+    async def find(self, name: str) -> PluginController:
+        """Give the controller of one plugin, whose folder may have come just now.
+
+        Raises:
+            PluginNotFound: There is no such plugin, in its folder neither.
+        """
+        if name not in self._controllers:
+            await self.rescan()
+        return self.controller(name)
+
+    async def wish(self, name: str, *, enabled: bool) -> None:
+        """Store whether a plugin is to run, and do nothing about it."""
+        await self._platform.store.set(NAMESPACE, name, {"enabled": enabled})
+
+    async def follow_wish(self, name: str) -> None:
+        """Do what is stored of whether a plugin is to run; raises as `find`."""
+        wish: Any = await self._platform.store.get(NAMESPACE, name)
+        enabled = isinstance(wish, Mapping) and bool(wish.get("enabled"))
+        if not enabled and name not in self._controllers:
+            return
+        await self._follow(await self.find(name), enabled=enabled)
 
     async def rescan(self) -> tuple[str, ...]:
         """Look for plugins that have come, and for ones whose folder has gone.
@@ -337,8 +359,12 @@ class PluginManager:
                 controller.take_over(plugin, configuration)
 
     async def _set_enabled(self, name: str, *, enabled: bool) -> PluginStatus:
-        controller = await self._find(name)
-        await self._platform.store.set(NAMESPACE, name, {"enabled": enabled})
+        controller = await self.find(name)
+        await self.wish(name, enabled=enabled)
+        return await self._follow(controller, enabled=enabled)
+
+    async def _follow(self, controller: PluginController, *, enabled: bool) -> PluginStatus:
+        name = controller.name
         controller.enabled, controller.told = enabled, True
         controller.failure = None
         await self._subscriptions.set_enabled({name: enabled})
@@ -346,11 +372,6 @@ class PluginManager:
         controller.poke()
         await controller.wait_settled()
         return controller.status
-
-    async def _find(self, name: str) -> PluginController:
-        if name not in self._controllers:
-            await self.rescan()
-        return self.controller(name)
 
     async def _make(self, found: DiscoveredPlugin, wish: Any) -> PluginController:
         configuration = await self._configure(found)

@@ -46,9 +46,20 @@ class SettingsDesk:
             ConfigValueRefused: A value does not fit what the manifest declares.
             ConfigKeyFixed: An environment variable fixes a setting.
         """
-        changes = await self._configuration(plugin).set_many(values)
-        await self._announce(plugin, changes)
+        await self.announce(plugin, await self.store(plugin, values))
         await self._manager.settings_changed(plugin)
+
+    async def store(self, plugin: str, values: Mapping[str, Any]) -> Sequence[ConfigChange]:
+        """Store values as `change` does, and do no more about it."""
+        return await self._configuration(plugin).set_many(values)
+
+    async def reread(self, plugin: str) -> None:
+        """Go by what is stored."""
+        await self._configuration(plugin).reread()
+
+    async def announce(self, plugin: str, changes: Sequence[ConfigChange]) -> None:
+        """Tell of changes."""
+        await self._announce(plugin, changes)
 
     def _configuration(self, plugin: str) -> PluginConfiguration:
         controller = self._manager.controller(plugin)

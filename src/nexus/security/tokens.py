@@ -64,15 +64,18 @@ class AdminTokens:
             return None
         if self._configured:
             return None
-        return await self.renew()
+        token, record = self._made()
+        if not await self._store.set_if_absent(NAMESPACE, _KEY, record):
+            return await self.open()  # another worker was faster, and has shown its token
+        self._digests.add(record["sha256"])
+        return token
 
     async def renew(self) -> str:
         """Make a new stored token, and shut the old stored one out."""
         old: Any = await self._store.get(NAMESPACE, _KEY)
         if old is not MISSING:
             self._digests.discard(old["sha256"])
-        token = self._new_token()
-        record = {"sha256": _digest(token), "created": datetime.now(UTC).isoformat()}
+        token, record = self._made()
         await self._store.set(NAMESPACE, _KEY, record)
         self._digests.add(record["sha256"])
         return token
@@ -82,6 +85,15 @@ class AdminTokens:
         token = self._new_token()
         self._digests.add(_digest(token))
         return token
+
+    def accept_for_run(self, token: str) -> None:
+        """Take a token that was made for a run of which this process is one worker."""
+        self._keep_secret(token)
+        self._digests.add(_digest(token))
+
+    def _made(self) -> tuple[str, dict[str, str]]:
+        token = self._new_token()
+        return token, {"sha256": _digest(token), "created": datetime.now(UTC).isoformat()}
 
     def _new_token(self) -> str:
         token = new_token()

@@ -55,6 +55,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "ambiguous-upsert": 409,
     "transaction-collided": 503,
     "reload-failed": 409,
+    "workers-differ": 503,
     "hook-failed": 500,
     "backup-refused": 409,
     "plugin-data-in-use": 409,

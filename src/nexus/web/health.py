@@ -37,6 +37,8 @@ class HealthContext:
         check_database: Makes a round trip to the database and gives its seconds.
         engine: The kind of database.
         log: The event log, None where there is none.
+        left_behind: Gives the plugins that other workers have brought to where this one cannot,
+            each with the reason.
     """
 
     manager: PluginManager
@@ -45,6 +47,7 @@ class HealthContext:
     check_database: Callable[[], Awaitable[float]]
     engine: str
     log: EventLog | None = None
+    left_behind: Callable[[], Mapping[str, str]] = dict
 
 
 def health_router(context: HealthContext) -> APIRouter:
@@ -61,21 +64,15 @@ def health_router(context: HealthContext) -> APIRouter:
         return JSONResponse({"status": "alive"}, headers=_NO_STORE)
 
     @router.get("/ready", summary="Whether requests may be sent here")
-    async def ready() -> JSONResponse:
-        database = await _database(context)
-        if database["status"] != "healthy":
-            answer: dict[str, Any] = {"status": "unready", "database": database}
-        elif not context.has_settled():
-            waiting = [each.name for each in context.manager.controllers() if not each.settled]
-            answer = {"status": "starting", "waiting_for": waiting}
-        else:
+    async def ready(request: Request) -> JSONResponse:
+        answer = await _what_keeps(context, request)
+        if answer is None:
             return JSONResponse({"status": "ready"}, headers=_NO_STORE)
         return JSONResponse(answer, 503, headers=_COME_BACK)
 
     @router.get("", summary="How everything does")
     async def health(request: Request) -> JSONResponse:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        trusted = scheme.lower() == "bearer" and context.tokens.accepts(token)
+        trusted = _is_trusted(request, context.tokens)
         database = await _database(context)
         plugins = _plugins(context.manager, await checks(), trusted=trusted)
         events = _events(context.log, trusted=trusted)
@@ -96,6 +93,26 @@ def health_router(context: HealthContext) -> APIRouter:
         return JSONResponse(answer, headers=_NO_STORE)
 
     return router
+
+
+async def _what_keeps(context: HealthContext, request: Request) -> dict[str, Any] | None:
+    """Tell why requests should not be sent here; None where they may be."""
+    database = await _database(context)
+    if database["status"] != "healthy":
+        return {"status": "unready", "database": database}
+    if not context.has_settled():
+        waiting = [each.name for each in context.manager.controllers() if not each.settled]
+        return {"status": "starting", "waiting_for": waiting}
+    if left_behind := context.left_behind():
+        trusted = _is_trusted(request, context.tokens)
+        reasons = left_behind if trusted else dict.fromkeys(left_behind, "")
+        return {"status": "left_behind", "plugins": dict(reasons)}
+    return None
+
+
+def _is_trusted(request: Request, tokens: AdminTokens) -> bool:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and tokens.accepts(token)
 
 
 async def _database(context: HealthContext) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from nexus.events import EventBus
 from nexus.jobs.scheduler import JobScheduler
 from nexus.plugins.manager import PluginManager
+from nexus.plugins.operator import Operator
 from nexus.plugins.settings_desk import SettingsDesk
 from nexus.security import AdminTokens
 from nexus.services import ServiceRegistry
@@ -20,6 +21,7 @@ class ManagementContext:
 
     Attributes:
         manager: The plugins.
+        operator: Does what operators want with plugins, on all workers.
         settings: Reads and changes the plugins' configuration.
         bus: The events.
         jobs: The scheduled jobs.
@@ -34,6 +36,7 @@ class ManagementContext:
     """
 
     manager: PluginManager
+    operator: Operator
     settings: SettingsDesk
     bus: EventBus
     jobs: JobScheduler

@@ -16,7 +16,7 @@ class Names(BaseModel):
 def plugin_router(context: ManagementContext) -> APIRouter:
     """Give the routes under `/plugins`."""
     router = APIRouter(prefix="/plugins", tags=["management: plugins"])
-    manager = context.manager
+    manager, operator = context.manager, context.operator
 
     @router.get("", summary="List all plugins")
     async def list_plugins() -> PluginList:
@@ -24,7 +24,7 @@ def plugin_router(context: ManagementContext) -> APIRouter:
 
     @router.post("/rescan", summary="Look for plugins that have come or gone")
     async def rescan() -> Names:
-        return Names(items=list(await manager.rescan()))
+        return Names(items=list(await operator.rescan()))
 
     @router.get("/{name}", summary="Show one plugin")
     async def show(name: str) -> PluginDetail:
@@ -32,12 +32,12 @@ def plugin_router(context: ManagementContext) -> APIRouter:
 
     @router.post("/{name}/enable", summary="Have a plugin run; answers when it has settled")
     async def enable(name: str) -> PluginView:
-        await manager.enable(name)
+        await operator.enable(name)
         return view(manager.controller(name))
 
     @router.post("/{name}/disable", summary="Stop a plugin; answers when it has stopped")
     async def disable(name: str) -> PluginView:
-        await manager.disable(name)
+        await operator.disable(name)
         return view(manager.controller(name))
 
     @router.post(
@@ -47,7 +47,7 @@ def plugin_router(context: ManagementContext) -> APIRouter:
         " one keeps serving, and the answer is 409 with the reason.",
     )
     async def reload(name: str) -> PluginView:
-        await manager.reload(name)
+        await operator.reload(name)
         return view(manager.controller(name))
 
     return router

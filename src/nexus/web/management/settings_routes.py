@@ -54,7 +54,7 @@ def settings_router(context: ManagementContext) -> APIRouter:
 
     @router.patch("", summary="Change settings; answers when the plugin has been judged anew")
     async def change(name: str, changes: Changes) -> SettingList:
-        await context.settings.change(name, changes)
+        await context.operator.configure(name, changes)
         return shown(name)
 
     return router

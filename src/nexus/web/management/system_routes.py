@@ -39,7 +39,7 @@ def system_router(context: ManagementContext) -> APIRouter:
 
     @router.get("", summary="Show versions, settings and figures of the application")
     async def system() -> dict[str, Any]:
-        return dict(context.system())
+        return {**context.system(), "workers": list(await context.operator.workers())}
 
     @router.get("/maintenance", summary="Tell whether there is maintenance")
     async def maintenance() -> MaintenanceState:

@@ -17,13 +17,16 @@ _LONGEST_ID: Final = 20
 
 
 @contextmanager
-def sole_use(database: Path) -> Iterator[None]:
+def sole_use(database: Path) -> Iterator[int]:
     """Hold a database's lock, `<database>.lock`; the file stays, for others may wait to open it.
 
     The system lets go of it when the process ends, however it does.
 
     Args:
         database: The database file; neither it nor its folder needs to exist.
+
+    Yields:
+        The handle of the lock: a process that inherits it holds the lock as well.
 
     Raises:
         DatabaseInUse: Somebody else holds it, in this process or in another one.
@@ -39,7 +42,7 @@ def sole_use(database: Path) -> Iterator[None]:
             raise _unavailable(database, error) from error
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
-        yield
+        yield handle
     finally:
         os.close(handle)
 

@@ -56,6 +56,8 @@ class Claims:
         self._reported = -lease
         self._wanting: dict[SqlStream, asyncio.Future[None]] = {}
         self._held: dict[int, SqlStream] = {}
+        self._asked: dict[SqlStream, float] = {}
+        self._left_until: dict[SqlStream, float] = {}
         self._task: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._plugins: Collection[str] | None = None
@@ -197,12 +199,26 @@ class Claims:
 
         All requests of a moment are one look into the database.
         """
+        self._asked[stream] = time.monotonic()
         future = self._wanting.get(stream)
         if future is None or future.done():
             future = self._wanting[stream] = asyncio.get_running_loop().create_future()
         if self._task is None:
             self._begin_to_grant()
         await future
+
+    def waiting(self) -> list[SubscriptionKey]:
+        """Give the subscriptions that are asked for again and again, and that others have."""
+        recent = time.monotonic() - 2 * self.patience
+        return [
+            stream.key
+            for stream, asked in self._asked.items()
+            if stream.claim is None and asked > recent
+        ]
+
+    def leave_to_others(self, stream: "SqlStream") -> None:
+        """Do not take a subscription before others have had the time to."""
+        self._left_until[stream] = time.monotonic() + 2 * self.patience
 
     async def close(self) -> None:
         """End what is under way."""
@@ -244,7 +260,10 @@ class Claims:
         )
 
     async def _take(self, wanting: "dict[SqlStream, asyncio.Future[None]]") -> None:
-        wanted = {stream.key: stream for stream in wanting}
+        now = time.monotonic()
+        wanted = {
+            stream.key: stream for stream in wanting if self._left_until.get(stream, now) <= now
+        }
         free = [row for row in await self._rows() if self._is_free(row) and _key(row) in wanted]
         if not free:
             return

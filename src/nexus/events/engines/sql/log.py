@@ -21,6 +21,7 @@ from nexus.events.engines.sql.reading import Reading
 from nexus.events.engines.sql.records import Records
 from nexus.events.engines.sql.retention import Retention
 from nexus.events.engines.sql.rows import row_of, size_of
+from nexus.events.engines.sql.sharing import Sharing
 from nexus.events.engines.sql.stream import SqlStream
 from nexus.events.engines.sql.tables import make_tables
 from nexus.events.engines.sql.tail import Tail
@@ -47,6 +48,7 @@ class SqlEventLog:
         tail: What this process has seen of the log.
         records: The subscriptions of the cluster.
         retention: Removes what is old.
+        sharing: Spreads subscriptions over the processes.
         letter_box: The dead letters.
         acknowledgements: Stores what was handled.
     """
@@ -71,6 +73,7 @@ class SqlEventLog:
         self._enabled: dict[str, bool] = {}
         self._limit = self.settings.size_limit
         self._kept: Collection[str] | None = None
+        self.sharing = Sharing(self, database)
         self._keeper = Keeper(self, database)
         self.records.when_changed(self._offers.clear)
 
@@ -79,6 +82,7 @@ class SqlEventLog:
     async def open(self) -> None:
         """Make what is missing, and take part in the cluster."""
         await make_tables(self._database)
+        await self.sharing.open()
         await self.claims.renew()
         await self.records.read()
         row = await self._database.fetch_one("SELECT position FROM nexus_event_head")
@@ -95,6 +99,7 @@ class SqlEventLog:
         with suppress(NexusError):  # leases run out, and what was not stored is delivered again
             await self.acknowledgements.flush()
             await self._keeper.move_idle_on()
+            await self.sharing.close()
             await self.claims.leave()
         await self.acknowledgements.close()
         for stream in self._streams.values():

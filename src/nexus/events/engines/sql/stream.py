@@ -339,6 +339,21 @@ class SqlStream:
         if self._claim is claim:
             self.lose()
 
+    async def hand_over(self) -> bool:
+        """Let another process have the subscription, unless there is something to do for it here.
+
+        Returns:
+            Whether the lease was given back.
+        """
+        busy = self.outstanding or self._letters or self._again or self._in_hand is not None
+        if self._claim is None or not self._is_live or busy:
+            return False
+        # From here on nothing comes in: it would be handled here and, at the same time, there.
+        self._is_live, self._next = False, self._log.tail.position + 1
+        await self.leave()
+        self.wake()
+        return True
+
     # What is stored of it
 
     def progress(self) -> tuple[int, str] | None:
