@@ -15,9 +15,10 @@ def test_a_plugin_is_made_that_passes_its_check(nexus, application: Path) -> Non
     for file in said.json["files"]:
         assert (folder / file).is_file()
     assert read_manifest(folder).problems == ()
-    assert nexus("plugin", "check", "hello_world", "--strict", "--json").json["items"] == [
-        {"name": "hello_world", "folder": str(folder), "ok": True, "findings": []}
-    ]
+    [checked] = nexus("plugin", "check", "hello_world", "--strict", "--json").json["items"]
+    assert checked["ok"]
+    assert [each["level"] for each in checked["findings"]] == ["note"]
+    assert "user.created" in checked["findings"][0]["message"]  # which somebody else is to publish
 
 
 def test_a_category_is_a_folder_between(nexus, application: Path) -> None:
