@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nexus.testing.events import (
         EventRecorder,
         advance_retries,
+        dead_letters,
         expect_event,
         settle_events,
         wait_for_event,
@@ -26,6 +27,7 @@ __all__ = [
     "EventRecorder",
     "advance_retries",
     "app_for",
+    "dead_letters",
     "expect_event",
     "management_headers",
     "published",
@@ -39,6 +41,7 @@ _HOMES = {
     "EventRecorder": "nexus.testing.events",
     "advance_retries": "nexus.testing.events",
     "app_for": "nexus.testing.harness",
+    "dead_letters": "nexus.testing.events",
     "expect_event": "nexus.testing.events",
     "management_headers": "nexus.testing.harness",
     "published": "nexus.testing.detached",

@@ -1,12 +1,13 @@
 """Waiting for events, and for what they set going."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from nexus.events import Event, Subscription, check_pattern, matches
+from nexus.events import DeadLetter, Event, Subscription, check_pattern, matches
+from nexus.events.log import Buried
 from nexus.plugins import BasePlugin
 from nexus.testing.detached import events_of
 
@@ -178,6 +179,16 @@ async def settle_events(app: "NexusApp", *, timeout: float = 5.0, hurry: bool = 
         ]
         message = f"After {timeout:g} s events are still in hand: {', '.join(busy)}."
         raise AssertionError(message) from None
+
+
+async def dead_letters(app: "NexusApp") -> Sequence[DeadLetter | Buried]:
+    """Give the events that were given up, of transient and durable subscriptions, newest first.
+
+    Each has `event`, `owner`, `pattern`, `reason`, `error`, `traceback` and `attempts`.
+    """
+    durable = app.bus.durable
+    kept = () if durable is None else await durable.log.letters()
+    return (*app.bus.dead_letters.list(), *kept)
 
 
 async def advance_retries(app: "NexusApp") -> int:

@@ -42,6 +42,16 @@ class Buried:
     time_ns: int
     state: BuriedState = BuriedState.DEAD
 
+    @property
+    def owner(self) -> str:
+        """The plugin that subscribed."""
+        return self.key.plugin
+
+    @property
+    def pattern(self) -> str:
+        """The subscription's pattern."""
+        return self.key.pattern
+
     def dict(self) -> "dict[str, Any]":
         """Give the letter as JSON-ready data."""
         return {

@@ -74,6 +74,13 @@ async def test_an_application_outlives_its_server(
         assert answer.headers["Retry-After"]
         assert answer.json()["code"] == "database-unavailable"
         assert "horse" not in answer.text
+
+        async def is_told() -> bool:
+            # What is asked meets a connection that was lost, or a server that is not there.
+            await buy(client)
+            return "The database server cannot be reached" in caplog.messages
+
+        await until(is_told)
         await server.start()
         await until(lambda: is_ready(client))
         assert (await client.get("/plugins/shop/totals")).json() == before
