@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.acceptance.events.process import ATTEMPTS, POISON, SUBSCRIPTIONS, opened
 
@@ -26,6 +27,19 @@ class Stored:
     key: str | None
 
 
+class Letter(NamedTuple):
+    """A dead letter."""
+
+    number: int
+    attempts: int
+    reason: str
+
+    @property
+    def is_of_a_kill(self) -> bool:
+        """Whether processes were killed so often while it was in hand that it was given up."""
+        return self.reason == "crashed"
+
+
 @dataclass(slots=True, kw_only=True)
 class Evidence:
     """All that is known at the end of a proof.
@@ -33,8 +47,7 @@ class Evidence:
     Attributes:
         log: The events of the log, by their numbers.
         rows: The numbers that transactions have written.
-        letters: By subscription, the numbers of its dead letters and the attempts of each.
-        reasons: Why events became dead letters, and how many.
+        letters: By subscription, number, attempts and reason of each dead letter.
         waiting: How many events wait, by subscription.
         acknowledged: The id of each event whose publication was acknowledged, by its number.
         rolled_back: The numbers whose transactions were rolled back.
@@ -48,8 +61,7 @@ class Evidence:
 
     log: dict[int, Stored] = field(default_factory=dict)
     rows: set[int] = field(default_factory=set)
-    letters: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
-    reasons: Counter[str] = field(default_factory=Counter)
+    letters: dict[str, list[Letter]] = field(default_factory=lambda: defaultdict(list))
     waiting: dict[str, int] = field(default_factory=dict)
     acknowledged: dict[int, str] = field(default_factory=dict)
     rolled_back: set[int] = field(default_factory=set)
@@ -85,7 +97,7 @@ class Evidence:
     def _check_deliveries(self, subscription: str, wanted: set[int]) -> None:
         deliveries = self.handled[subscription]
         had = {number for number, _ in deliveries}
-        dead = {number for number, _ in self.letters[subscription]}
+        dead = {letter.number for letter in self.letters[subscription]}
         lost = wanted - had - dead
         assert not lost, f"{subscription} has not had {some(lost)}, of {len(wanted)}"
         assert not had - wanted, f"{subscription} has had {some(had - wanted)}, not its own"
@@ -107,22 +119,23 @@ class Evidence:
             for number, event in self.log.items()
             if event.name == "shop.seen" and number % POISON == 0
         }
-        attempts = dict(self.letters["picky"])
-        missing = poisoned - attempts.keys()
+        missing = poisoned - {letter.number for letter in self.letters["picky"]}
         assert not missing, f"poisoned and no dead letters: {some(missing)}"
         assert not {n for n, _ in self.handled["picky"]} & poisoned
         assert not self.delayed, f"others had to wait for {some(self.delayed)}"
-        for number, count in self.letters["picky"]:
-            if self.reasons["crashed"] == 0:
-                assert count == ATTEMPTS, f"{number} was given up after {count} attempts"
-            assert self.tried[number] >= ATTEMPTS or self.reasons["crashed"]
         for subscription, letters in self.letters.items():
-            twice = [
-                number for number, times in Counter(n for n, _ in letters).items() if times > 1
-            ]
+            times = Counter(letter.number for letter in letters)
+            twice = [number for number, count in times.items() if count > 1]
             assert not twice, f"{subscription} has several dead letters for {some(twice)}"
-            if subscription != "picky":
-                assert len(letters) <= self.reasons["crashed"], f"{subscription}: {letters[:5]}"
+            for letter in letters:
+                if not letter.is_of_a_kill:
+                    self._check_letter(subscription, letter, poisoned)
+
+    def _check_letter(self, subscription: str, letter: Letter, poisoned: set[int]) -> None:
+        assert subscription == "picky", f"{subscription} gave up {letter}"
+        assert letter.number in poisoned, f"given up, and not poisoned: {letter}"
+        assert letter.reason == "failed", letter
+        assert letter.attempts == ATTEMPTS <= self.tried[letter.number], letter
 
     @property
     def duplicates(self) -> int:
@@ -143,7 +156,9 @@ class Evidence:
             "deliveries": sum(map(len, self.handled.values())),
             "delivered more than once": self.duplicates,
             "dead letters": sum(map(len, self.letters.values())),
-            "of which the process died with": self.reasons["crashed"],
+            "of which processes were killed with too often": sum(
+                each.is_of_a_kill for letters in self.letters.values() for each in letters
+            ),
             "late acknowledgments refused": self.figures["refused_acknowledgements_total"],
         }
 
@@ -192,8 +207,7 @@ async def _read(url: str, found: Evidence) -> None:
         for plugin, data, attempts, reason in await database.fetch_all(
             "SELECT plugin, data, attempts, reason FROM nexus_event_letters"
         ):
-            found.letters[plugin].append((json.loads(data)["number"], attempts))
-            found.reasons[reason] += 1
+            found.letters[plugin].append(Letter(json.loads(data)["number"], attempts, reason))
         for plugin, pattern, last, acknowledged in await database.fetch_all(
             "SELECT plugin, pattern, last_position, acknowledged FROM nexus_event_subscriptions"
         ):
