@@ -175,6 +175,8 @@ class Members:
 
     async def leave(self) -> None:
         """Be no member any longer."""
+        if self._reported < 0:
+            return  # It never was one, and there may be no table yet.
         await self._database.execute(
             self._dialect("DELETE FROM nexus_cluster_workers WHERE id = ?"), (self.id,)
         )
