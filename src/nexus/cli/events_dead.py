@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,9 +12,6 @@ from nexus.cli.events_show import show_whole
 from nexus.cli.exit_codes import ExitCode
 from nexus.cli.options import AppFolder, AsJson, Token, Url
 from nexus.cli.output import Output, ago, count
-
-if TYPE_CHECKING:
-    pass
 
 dead_app = typer.Typer(help="Deal with events that no handler could take.", no_args_is_help=True)
 
