@@ -29,8 +29,9 @@ from nexus.data.engines.opening import make_database
 from nexus.data.url import DatabaseUrl, parse_url
 from nexus.errors import NexusError
 from nexus.events import Event, EventBus
-from nexus.events.engines.sql import SqlEventLog
-from nexus.events.engines.sql.rows import row_of
+from nexus.events.durable import DurableLog
+from nexus.events.durable.rows import row_of
+from nexus.events.engines.sql import SqlJournal
 from nexus.testing.servers import temporary_database
 
 Row = dict[str, Any]
@@ -86,7 +87,7 @@ class Raw:
 class Ours:
     """A bus with a durable log."""
 
-    def __init__(self, bus: EventBus, log: SqlEventLog) -> None:
+    def __init__(self, bus: EventBus, log: DurableLog) -> None:
         self.bus, self.log = bus, log
         self.handled = self.expected = 0
         self.through_with_all = asyncio.Event()
@@ -140,7 +141,7 @@ class Ours:
 async def ours_on(url: DatabaseUrl) -> Any:
     database = make_database(url, limits=DEFAULT_LIMITS)
     await database.open()
-    log = SqlEventLog(database)
+    log = DurableLog(database, SqlJournal(database))
     bus = EventBus(log=log)
     await bus.start()
     try:

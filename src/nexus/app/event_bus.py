@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from nexus.data.database import Database
 from nexus.events import BusSettings, EventBus
-from nexus.events.engines.sql import SqlEventLog
+from nexus.events.durable import DurableLog
+from nexus.events.engines.sql import SqlJournal
 from nexus.events.log import LogSettings
 
 if TYPE_CHECKING:
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 def event_bus_of(settings: "Settings", database: Database) -> EventBus:
     """Make an application's bus, with the log in its database."""
     events = settings.events
-    log = SqlEventLog(
+    log = DurableLog(
         database,
+        SqlJournal(database),
         LogSettings(
             retention=events.retention,
             size_limit=events.log_limit,

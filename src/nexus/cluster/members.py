@@ -17,7 +17,7 @@ from typing import Final, Literal, TypeAlias
 
 from nexus.cluster.outcome import Outcome
 from nexus.data.database import Database, EngineName
-from nexus.events.engines.sql.dialect import Dialect
+from nexus.events.durable.dialect import Dialect
 
 MemberState: TypeAlias = Literal["joining", "serving", "leaving"]
 

@@ -276,3 +276,60 @@ class SubscriptionUnknown(NexusError):
             f"There is no durable subscription {wanted!r}.{hint} Expected PLUGIN:PATTERN as"
             " 'nexus events lag' lists them."
         )
+
+
+class EventEngineUnavailable(NexusError):
+    """The server that has the events of the durable log cannot be reached.
+
+    `passing` tells whether that may be over without anybody changing anything here.
+    """
+
+    code = "event-engine-unavailable"
+
+    def __init__(self, *, engine: str, location: str, reason: str, passing: bool = True) -> None:
+        super().__init__(engine=engine, location=location, reason=reason, passing=passing)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"The event log in {self.data['engine']} at {self.data['location']} cannot be used:"
+            f" {self.data['reason']}. Expected a server that answers; see that it runs, and that"
+            " events.engine names it."
+        )
+
+
+class EventEngineDriverMissing(NexusError):
+    """The library that talks to the chosen engine is not installed."""
+
+    code = "event-engine-driver-missing"
+
+    def __init__(self, *, engine: str, library: str) -> None:
+        super().__init__(engine=engine, library=library)
+
+    @override
+    def render(self) -> str:
+        engine = self.data["engine"]
+        return (
+            f"events.engine asks for {engine}, which needs the library {self.data['library']}."
+            f" Install it with: pip install 'nexus-platform[{engine}]'."
+        )
+
+
+class EventEngineChanged(NexusError):
+    """Events wait in another engine than the one that is asked for."""
+
+    code = "event-engine-changed"
+
+    def __init__(self, *, before: str, now: str, waiting: int | None) -> None:
+        super().__init__(before=before, now=now, waiting=waiting)
+
+    @override
+    def render(self) -> str:
+        waiting = self.data["waiting"]
+        what = "Events may wait" if waiting is None else f"{waiting} events wait"
+        return (
+            f"{what} in the event log in {self.data['before']}, and events.engine says"
+            f" {self.data['now']}: they would not be delivered. Run with the engine that was there"
+            " before until `nexus events lag` shows nothing, or give them up with"
+            " `nexus events switch`."
+        )

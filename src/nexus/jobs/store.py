@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from nexus.data.database import Database
 from nexus.errors import UniqueViolation
-from nexus.events.engines.sql.dialect import Dialect
+from nexus.events.durable.dialect import Dialect
 from nexus.jobs.declaration import JobDeclaration
 from nexus.jobs.record import JobKey, JobRecord, Outcome
 from nexus.jobs.tables import make_table

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tests.acceptance.events.process import ATTEMPTS, POISON, SUBSCRIPTIONS, opened
 
 from nexus.data.database import Database
-from nexus.events.engines.sql.dialect import Dialect
+from nexus.events.durable.dialect import Dialect
 from nexus.events.pattern import matches
 
 

@@ -22,8 +22,9 @@ from nexus.data.engines.opening import make_database
 from nexus.data.url import parse_url
 from nexus.errors import DatabaseUnavailable
 from nexus.events import BusSettings, Event, EventBus, SubscriptionOptions
-from nexus.events.engines.sql import SqlEventLog
-from nexus.events.engines.sql.dialect import Dialect
+from nexus.events.durable import DurableLog
+from nexus.events.durable.dialect import Dialect
+from nexus.events.engines.sql import SqlJournal
 from nexus.events.log import LogSettings
 
 SUBSCRIPTIONS: Final = {
@@ -119,7 +120,7 @@ class Process:
     """
 
     def __init__(
-        self, orders: dict[str, Any], database: Database, bus: EventBus, log: SqlEventLog
+        self, orders: dict[str, Any], database: Database, bus: EventBus, log: DurableLog
     ) -> None:
         self._who: str = orders["who"]
         self._notes = Notes(Path(orders["folder"]), f"{self._who}.{os.getpid()}")
@@ -291,7 +292,7 @@ async def run(orders: dict[str, Any]) -> None:
     )
     limits = Limits(pool_timeout=orders["pool_timeout"])
     async with opened(orders["url"], limits, shared=orders["shared"]) as database:
-        log = SqlEventLog(database, settings)
+        log = DurableLog(database, SqlJournal(database), settings)
         async with EventBus(SETTINGS, log=log) as bus:
             for plugin, pattern in SUBSCRIPTIONS.items():
                 await log.declare(plugin, [pattern])

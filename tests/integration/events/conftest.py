@@ -18,7 +18,8 @@ from typing_extensions import override
 from nexus.data.database import DEFAULT_LIMITS, Database, Limits
 from nexus.data.engines.opening import make_database
 from nexus.data.url import DatabaseUrl, parse_url
-from nexus.events.engines.sql import SqlEventLog
+from nexus.events.durable import DurableLog
+from nexus.events.engines.sql import SqlJournal
 from nexus.events.event import Event
 from nexus.events.identity import next_serial, render_id
 from nexus.events.log import Buried, EventLog, EventStream, LogSettings, SubscriptionKey
@@ -69,23 +70,23 @@ class SqlStore(Store):
         return self._open[log]
 
     @override
-    async def open(self, limits: Limits = DEFAULT_LIMITS, **settings: Any) -> SqlEventLog:
+    async def open(self, limits: Limits = DEFAULT_LIMITS, **settings: Any) -> DurableLog:
         alone = settings.setdefault("alone", False)
         database = make_database(self.url, limits=limits, shared=not alone)
         await database.open()
-        log = SqlEventLog(database, LogSettings(**settings))
+        log = DurableLog(database, SqlJournal(database), LogSettings(**settings))
         self._open[log] = database
         await log.open()
         return log
 
     @override
     async def freeze(self, log: EventLog) -> None:
-        assert isinstance(log, SqlEventLog)
+        assert isinstance(log, DurableLog)
         await log._keeper.stop()
 
     @override
     async def abandon(self, log: EventLog) -> None:
-        assert isinstance(log, SqlEventLog)
+        assert isinstance(log, DurableLog)
         database = self._open.pop(log)
         await log._keeper.stop()
         await log.acknowledgements.close()
@@ -95,7 +96,7 @@ class SqlStore(Store):
 
     @override
     async def tidy(self, log: EventLog) -> None:
-        assert isinstance(log, SqlEventLog)
+        assert isinstance(log, DurableLog)
         await log._keeper.tidy()
 
     @override

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nexus.events.engines.sql import SqlEventLog
+from nexus.events.durable import DurableLog
 from nexus.events.log import SubscriptionKey
 
 KEY = SubscriptionKey("mail", "user.*")
@@ -13,7 +13,7 @@ async def test_a_dead_letter_goes_with_the_lease_and_the_next_holder_buries_the_
     store, hands, letter, *, is_taken_back
 ):
     a, b = await store.open(lease=0.6), await store.open(lease=0.6)
-    assert isinstance(a, SqlEventLog)
+    assert isinstance(a, DurableLog)
     await a.declare("mail", ["user.*"])
     await hands.append(a, 1)
     [event] = await hands.fetch(a.stream(KEY), 1)

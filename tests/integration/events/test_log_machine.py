@@ -23,8 +23,10 @@ from typing_extensions import override
 from nexus.data.database import DEFAULT_LIMITS, Database
 from nexus.data.engines.opening import make_database
 from nexus.data.url import DatabaseUrl
-from nexus.events.engines.sql import SqlEventLog
-from nexus.events.engines.sql import stream as stream_module
+from nexus.events.durable import DurableLog
+from nexus.events.durable import stream as stream_module
+from nexus.events.engines.sql import SqlJournal
+from nexus.events.engines.sql import searching as searching_module
 from nexus.events.event import Event
 from nexus.events.log import LogSettings, SubscriptionKey
 
@@ -36,7 +38,7 @@ FEW = 7
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have streams fall behind and read pages after a few events already."""
     monkeypatch.setattr(stream_module, "_READY", FEW)
-    monkeypatch.setattr(stream_module, "_PAGE", FEW)
+    monkeypatch.setattr(searching_module, "_PAGE", FEW)
 
 
 class LogMachine(RuleBasedStateMachine):
@@ -66,7 +68,7 @@ class LogMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.database: Database
-        self.log: SqlEventLog
+        self.log: DurableLog
         self.run(self._open())
         self.run(self.log.declare("mail", ["user.*"]))
         self.run(self.log.declare("other", ["order.*"]))
@@ -76,7 +78,9 @@ class LogMachine(RuleBasedStateMachine):
         url = DatabaseUrl(engine="sqlite", path=str(path))
         self.database = make_database(url, limits=DEFAULT_LIMITS)
         await self.database.open()
-        self.log = SqlEventLog(self.database, LogSettings(max_crashes=1000))
+        self.log = DurableLog(
+            self.database, SqlJournal(self.database), LogSettings(max_crashes=1000)
+        )
         await self.log.open()
         self.stream = self.log.stream(KEY)
 

@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+from nexus.events.durable.rows import row_of
 from nexus.events.engines.sql.appending import append_in
-from nexus.events.engines.sql.rows import row_of
 from nexus.events.event import Event
 from nexus.events.log import SubscriptionKey
 

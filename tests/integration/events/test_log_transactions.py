@@ -8,7 +8,8 @@ import pytest
 from nexus.data.database import Limits
 from nexus.data.engines.opening import make_database
 from nexus.errors import TransactionExpired
-from nexus.events.engines.sql import SqlEventLog
+from nexus.events.durable import DurableLog
+from nexus.events.engines.sql import SqlJournal
 from nexus.events.event import Event
 from nexus.events.log import LogSettings, SubscriptionKey
 
@@ -70,7 +71,7 @@ async def test_events_of_a_transaction_that_was_open_for_too_long_are_never_ther
 ):
     short = make_database(store.url, limits=Limits(transaction=0.1))
     await short.open()
-    other = SqlEventLog(short, LogSettings(alone=True))
+    other = DurableLog(short, SqlJournal(short), LogSettings(alone=True))
     await other.open()
     try:
         with pytest.raises(TransactionExpired):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nexus.events.engines.sql.acknowledgements import Acknowledgements
+from nexus.events.durable.acknowledgements import Acknowledgements
 from nexus.events.event import Event
 from nexus.events.log import SubscriptionKey
 

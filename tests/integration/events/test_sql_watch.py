@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nexus.events.engines.sql import watch as watch_module
+from nexus.events.durable import watch as watch_module
 from nexus.events.engines.sql.channel import CHANNEL
 from nexus.events.log import SubscriptionKey
 

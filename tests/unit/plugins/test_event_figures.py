@@ -6,7 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from nexus.data import SqliteDatabase, SqliteFile
-from nexus.events.engines.sql import SqlEventLog
+from nexus.events.durable import DurableLog
+from nexus.events.engines.sql import SqlJournal
 from nexus.events.log import Lag, SubscriptionKey
 from nexus.observability.watched import Watched
 from nexus.plugins.event_figures import lag_figures, log_figures
@@ -46,7 +47,8 @@ async def test_each_subscriptions_lag_is_shown_as_it_was_measured() -> None:
 
 
 def test_no_figure_of_the_log_is_left_out_of_the_metrics(tmp_path: Path) -> None:
-    log = SqlEventLog(SqliteDatabase(SqliteFile(path=tmp_path / "no.db")))
+    database = SqliteDatabase(SqliteFile(path=tmp_path / "no.db"))
+    log = DurableLog(database, SqlJournal(database))
     assert len(shown(log_figures(log))) == len(log.figures()) + 1
 
 

@@ -1,5 +1,5 @@
-"""The durable log in the application's database."""
+"""The events of the durable log in the application's database."""
 
-from nexus.events.engines.sql.log import SqlEventLog
+from nexus.events.engines.sql.journal import SqlJournal
 
-__all__ = ["SqlEventLog"]
+__all__ = ["SqlJournal"]

@@ -7,11 +7,12 @@ from typing import Any, Final, TypeAlias
 
 from nexus.data.database import Database
 from nexus.data.transaction import Transaction
+from nexus.events.durable.journal import Placed
+from nexus.events.durable.rows import COLUMNS, EventRow, size_of
 from nexus.events.engines.sql.channel import CHANNEL
-from nexus.events.engines.sql.rows import COLUMNS, EventRow, size_of
 
-Append: TypeAlias = Callable[[Sequence[EventRow]], Awaitable[int]]
-"""Puts rows into the log, and gives the position of the first."""
+Append: TypeAlias = Callable[[Sequence[EventRow]], Awaitable[Placed]]
+"""Puts rows into the log, and tells where they are."""
 
 _NAMES: Final = f"position, before_bytes, {COLUMNS}"
 _HEAD: Final = "UPDATE nexus_event_head SET position = position + ?, bytes = bytes + ?"
@@ -46,13 +47,13 @@ def appending(database: Database) -> Append:
         return lambda rows: write(_sqlite(rows))
     if database.engine == "postgresql":
 
-        async def in_one_statement(rows: Sequence[EventRow]) -> int:
+        async def in_one_statement(rows: Sequence[EventRow]) -> Placed:
             row = await database.fetch_one(_POSTGRESQL, _arrays(rows))
-            return int(row[0])
+            return _from(int(row[0]), rows)
 
         return in_one_statement
 
-    async def in_one_transaction(rows: Sequence[EventRow]) -> int:
+    async def in_one_transaction(rows: Sequence[EventRow]) -> Placed:
         async with database.transaction() as transaction:
             return await append_in(transaction, rows)
 
@@ -61,7 +62,7 @@ def appending(database: Database) -> Append:
 
 def appending_at_once(
     database: Database,
-) -> Callable[[Sequence[EventRow]], int | None] | None:
+) -> Callable[[Sequence[EventRow]], Placed | None] | None:
     """Give what appends without leaving the event loop; None where there is no such way.
 
     It gives None when it might take long, and has done nothing then.
@@ -70,12 +71,12 @@ def appending_at_once(
     return None if write is None else lambda rows: write(_sqlite(rows))
 
 
-async def append_in(transaction: Transaction, rows: Sequence[EventRow]) -> int:
+async def append_in(transaction: Transaction, rows: Sequence[EventRow]) -> Placed:
     """Append as a part of a transaction, best its last: others wait for the head until it ends."""
     engine = transaction.database.engine
     if engine == "postgresql":
         row = await transaction.fetch_one(_POSTGRESQL, _arrays(rows))
-        return int(row[0])
+        return _from(int(row[0]), rows)
     count, size = len(rows), sum(map(size_of, rows))
     if engine == "sqlite":
         last, end = await transaction.fetch_one(_SQLITE_HEAD, (count, size))
@@ -84,20 +85,24 @@ async def append_in(transaction: Transaction, rows: Sequence[EventRow]) -> int:
         await transaction.execute(_HEAD.replace("?", "%s"), (count, size))
         last, end = await transaction.fetch_one("SELECT position, bytes FROM nexus_event_head")
         await transaction.execute_many(_MARIADB_ROW, _placed(rows, last - count + 1, end - size))
-    return int(last) - count + 1
+    return _from(int(last) - count + 1, rows)
 
 
-def _sqlite(rows: Sequence[EventRow]) -> Callable[[sqlite3.Connection], int]:
+def _from(first: int, rows: Sequence[EventRow]) -> Placed:
+    return first - 1, range(first, first + len(rows))
+
+
+def _sqlite(rows: Sequence[EventRow]) -> Callable[[sqlite3.Connection], Placed]:
     count, size = len(rows), sum(map(size_of, rows))
 
-    def write(connection: sqlite3.Connection) -> int:
+    def write(connection: sqlite3.Connection) -> Placed:
         last, end = connection.execute(_SQLITE_HEAD, (count, size)).fetchone()
         first: int = last - count + 1
         if count == 1:
             connection.execute(_SQLITE_ROW, (first, end - size, *rows[0]))
         else:
             connection.executemany(_SQLITE_ROW, _placed(rows, first, end - size))
-        return first
+        return first - 1, range(first, first + count)
 
     return write
 

@@ -1,30 +1,28 @@
-"""The durable log in the application's database, put together."""
+"""The durable log, put together."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from nexus.data.database import Database
 from nexus.data.transaction import Transaction, current_transaction
 from nexus.errors import EventLogFull, NexusError, SubscriptionUnknown
-from nexus.events.engines.sql.acknowledgements import Acknowledgements
-from nexus.events.engines.sql.appender import Appender
-from nexus.events.engines.sql.appending import append_in
-from nexus.events.engines.sql.claims import Claims
-from nexus.events.engines.sql.dialect import Dialect
-from nexus.events.engines.sql.keeper import Keeper
-from nexus.events.engines.sql.letter_box import LetterBox
-from nexus.events.engines.sql.reading import Reading
-from nexus.events.engines.sql.records import Records
-from nexus.events.engines.sql.retention import Retention
-from nexus.events.engines.sql.rows import row_of, size_of
-from nexus.events.engines.sql.sharing import Sharing
-from nexus.events.engines.sql.stream import SqlStream
-from nexus.events.engines.sql.tables import make_tables
-from nexus.events.engines.sql.tail import Tail
+from nexus.events.durable.acknowledgements import Acknowledgements
+from nexus.events.durable.appender import Appender
+from nexus.events.durable.claims import Claims
+from nexus.events.durable.journal import Journal, Placed
+from nexus.events.durable.keeper import Keeper
+from nexus.events.durable.letter_box import LetterBox
+from nexus.events.durable.progress import Progress
+from nexus.events.durable.records import Records
+from nexus.events.durable.retention import Retention
+from nexus.events.durable.rows import row_of, size_of
+from nexus.events.durable.sharing import Sharing
+from nexus.events.durable.stream import DurableStream
+from nexus.events.durable.tables import make_tables
+from nexus.events.durable.tail import Tail
 from nexus.events.event import Event
 from nexus.events.identity import next_serial, render_id
 from nexus.events.log.buried import Buried
@@ -35,15 +33,17 @@ from nexus.events.log.settings import LogSettings
 from nexus.events.runs import RUN_LIMIT
 
 
-class SqlEventLog:
-    """`EventLog` in the application's database, on any of its engines.
+class DurableLog:
+    """`EventLog` with its state in the application's database, and the events in any journal.
 
     Args:
         database: The database; it is open before the log is, and closed after it.
+        journal: Where the events are; the log opens and closes it.
         settings: How the log behaves.
 
     Attributes:
         settings: As given.
+        journal: As given.
         claims: The leases of this process.
         tail: What this process has seen of the log.
         records: The subscriptions of the cluster.
@@ -53,22 +53,24 @@ class SqlEventLog:
         acknowledgements: Stores what was handled.
     """
 
-    def __init__(self, database: Database, settings: LogSettings | None = None) -> None:
+    def __init__(
+        self, database: Database, journal: Journal, settings: LogSettings | None = None
+    ) -> None:
+        self.journal = journal
         self.settings = settings or LogSettings()
         self._database = database
-        self._dialect = Dialect.of(database.engine)
         self.letter_box = LetterBox(database)
-        self.records = Records(database, self.letter_box)
+        self.records = Records(database, journal, self.letter_box)
         self.claims = Claims(
-            database, self.records, lease=self.settings.lease, alone=self.settings.alone
+            database, journal, self.records, lease=self.settings.lease, alone=self.settings.alone
         )
-        self.tail = Tail(database, self._dispatch)
+        self.tail = Tail(journal, self._dispatch)
         self.acknowledgements = Acknowledgements(database, self.letter_box)
-        self.retention = Retention(database, self.settings)
-        self._reading = Reading(database)
+        self.retention = Retention(database, journal, self.settings)
+        self._progress = Progress(database, journal)
         patience = self.settings.publish_timeout if self.settings.when_away == "wait" else 0.0
-        self._appender = Appender(database, self._arrived, patience)
-        self._streams: dict[SubscriptionKey, SqlStream] = {}
+        self._appender = Appender(journal, self._arrived, patience)
+        self._streams: dict[SubscriptionKey, DurableStream] = {}
         self._offers: dict[str, tuple[Callable[[list[Event]], None], ...]] = {}
         self._enabled: dict[str, bool] = {}
         self._limit = self.settings.size_limit
@@ -82,11 +84,11 @@ class SqlEventLog:
     async def open(self) -> None:
         """Make what is missing, and take part in the cluster."""
         await make_tables(self._database)
+        await self.journal.open()
         await self.sharing.open()
         await self.claims.renew()
         await self.records.read()
-        row = await self._database.fetch_one("SELECT position FROM nexus_event_head")
-        self.tail.position = int(row[0])
+        self.tail.position = await self.journal.end()
         await self.retention.look()
         self._keeper.start()
 
@@ -104,13 +106,14 @@ class SqlEventLog:
         await self.acknowledgements.close()
         for stream in self._streams.values():
             stream.lose()
+        await self.journal.close()
 
     def trouble(self, error: Exception) -> None:
         """Tell an operator that the log cannot be worked with, once for each time it is away."""
         self._keeper.note(error)
 
     @property
-    def streams(self) -> Collection[SqlStream]:
+    def streams(self) -> Collection[DurableStream]:
         """The subscriptions that were asked for here."""
         return self._streams.values()
 
@@ -145,14 +148,15 @@ class SqlEventLog:
 
     async def _append_in(self, transaction: Transaction, events: Sequence[Event]) -> None:
         rows = [row_of(event) for event in events]
-        first = await append_in(transaction, rows)
+        placed = await self.journal.append_in(transaction, rows)
         size = sum(map(size_of, rows))
-        transaction.after_commit(partial(self._arrived, first, list(events), size))
+        if placed is not None:
+            transaction.after_commit(partial(self._arrived, placed, list(events), size))
 
-    def _arrived(self, first: int, events: list[Event], size: int) -> None:
+    def _arrived(self, placed: Placed, events: list[Event], size: int) -> None:
         self.retention.size += size
         self.retention.events += len(events)
-        self.tail.arrived(first, events)
+        self.tail.arrived(placed, events)
 
     def _dispatch(self, events: list[Event]) -> None:
         start, count = 0, len(events)
@@ -217,17 +221,13 @@ class SqlEventLog:
             await self.records.set_enabled(changed, time.time_ns())
             self._enabled.update(changed)
 
-    def stream(self, key: SubscriptionKey) -> SqlStream:
+    def stream(self, key: SubscriptionKey) -> DurableStream:
         """Give a subscription to work on."""
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = SqlStream(self, key)
+            stream = self._streams[key] = DurableStream(self, key)
             self._offers.clear()
         return stream
-
-    def fetch_all(self, query: str, parameters: Sequence[Any]) -> Awaitable[Sequence[Any]]:
-        """Read something of the log; `?` stands for a parameter."""
-        return self._database.fetch_all(self._dialect(query), parameters)
 
     def crashed(self, key: SubscriptionKey, event: Event, crashes: int, reason: str) -> Buried:
         """Give the letter for an event that the process has died with too often."""
@@ -253,21 +253,21 @@ class SqlEventLog:
             if stream.claim is not None and stream.is_live
         }
         await self._store_first()
-        return await self._reading.lag(here, await self.letter_box.count())
+        return await self._progress.lag(here, await self.letter_box.count())
 
     async def read(
         self, *, pattern: str = "**", after: int = 0, limit: int = 100, newest: bool = False
     ) -> Sequence[Event]:
         """Give events of the log, by their positions."""
-        return await self._reading.events(pattern=pattern, after=after, limit=limit, newest=newest)
+        return await self.journal.read(pattern=pattern, after=after, limit=limit, newest=newest)
 
     async def find(self, event_id: str) -> Event | None:
         """Give the event with this id, if the log still has it."""
-        return await self._reading.find(event_id)
+        return await self.journal.find(event_id)
 
     async def related(self, correlation_id: str, limit: int = 1000) -> Sequence[Event]:
         """Give all events of one piece of work, in order."""
-        return await self._reading.related(correlation_id, limit)
+        return await self.journal.related(correlation_id, limit)
 
     async def replay(self, key: SubscriptionKey, since_ns: int) -> int:
         """Deliver once more what a subscription has had since a time."""
@@ -277,12 +277,12 @@ class SqlEventLog:
                 pattern=key.pattern,
                 known=[str(each) for each in self.records.all],
             )
-        first = await self.retention.position_at(since_ns)
+        first = await self.journal.position_at(since_ns)
         stream = self._streams.get(key)
         if stream is not None and stream.claim is not None:
             await self.acknowledgements.flush()
             await self._keeper.move_idle_on()
-        count = await self._reading.take_back(key, first)
+        count = await self._progress.take_back(key, first)
         if stream is not None:
             stream.lose()
             stream.wake()

@@ -15,13 +15,14 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
 from nexus.data.database import Database
-from nexus.events.engines.sql.claim import Claim
-from nexus.events.engines.sql.dialect import Dialect, numbers
-from nexus.events.engines.sql.records import Records
+from nexus.events.durable.claim import Claim
+from nexus.events.durable.dialect import Dialect, numbers
+from nexus.events.durable.journal import Journal
+from nexus.events.durable.records import Records
 from nexus.events.log.key import SubscriptionKey
 
 if TYPE_CHECKING:
-    from nexus.events.engines.sql.stream import SqlStream
+    from nexus.events.durable.stream import DurableStream
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ class Claims:
     """The leases of this process.
 
     Args:
-        database: Where the log is.
+        database: Where the subscriptions are.
+        journal: Where the events are.
         records: The subscriptions that there are.
         lease: Seconds that it counts as alive after its last report.
         alone: Whether no other process uses the log, so that any other worker is dead.
@@ -47,17 +49,20 @@ class Claims:
         worker: What this process is called.
     """
 
-    def __init__(self, database: Database, records: Records, *, lease: float, alone: bool) -> None:
+    def __init__(
+        self, database: Database, journal: Journal, records: Records, *, lease: float, alone: bool
+    ) -> None:
         self._database = database
+        self._journal = journal
         self._records = records
         self._dialect = Dialect.of(database.engine)
         self._lease = lease
         self._alone = alone
         self._reported = -lease
-        self._wanting: dict[SqlStream, asyncio.Future[None]] = {}
-        self._held: dict[int, SqlStream] = {}
-        self._asked: dict[SqlStream, float] = {}
-        self._left_until: dict[SqlStream, float] = {}
+        self._wanting: dict[DurableStream, asyncio.Future[None]] = {}
+        self._held: dict[int, DurableStream] = {}
+        self._asked: dict[DurableStream, float] = {}
+        self._left_until: dict[DurableStream, float] = {}
         self._task: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._plugins: Collection[str] | None = None
@@ -128,7 +133,7 @@ class Claims:
             (self.worker,),
         )
         stored = {row[0]: row[1] for row in rows}
-        held: dict[int, SqlStream] = {}
+        held: dict[int, DurableStream] = {}
         for number, stream in self._held.items():
             claim = stream.claim
             if claim is None or claim.id != number:
@@ -194,7 +199,7 @@ class Claims:
 
     # Leases
 
-    async def request(self, stream: "SqlStream") -> None:
+    async def request(self, stream: "DurableStream") -> None:
         """Ask for a subscription, and wait until it is there or somebody has looked in vain.
 
         All requests of a moment are one look into the database.
@@ -216,7 +221,7 @@ class Claims:
             if stream.claim is None and asked > recent
         ]
 
-    def leave_to_others(self, stream: "SqlStream") -> None:
+    def leave_to_others(self, stream: "DurableStream") -> None:
         """Do not take a subscription before others have had the time to."""
         self._left_until[stream] = time.monotonic() + 2 * self.patience
 
@@ -259,7 +264,7 @@ class Claims:
             self._grant(), name="nexus.events.claim", context=Context()
         )
 
-    async def _take(self, wanting: "dict[SqlStream, asyncio.Future[None]]") -> None:
+    async def _take(self, wanting: "dict[DurableStream, asyncio.Future[None]]") -> None:
         now = time.monotonic()
         wanted = {
             stream.key: stream for stream in wanting if self._left_until.get(stream, now) <= now
@@ -276,13 +281,15 @@ class Claims:
         )
         rows = await self._database.fetch_all(
             self._dialect(
-                "SELECT id, epoch, last_position, acknowledged,"  # noqa: S608 - whole numbers
-                " (SELECT position FROM nexus_event_head) FROM nexus_event_subscriptions"
+                "SELECT id, epoch, last_position, acknowledged"  # noqa: S608 - whole numbers
+                " FROM nexus_event_subscriptions"
                 f" WHERE worker = ? AND id IN {numbers([row[0] for row in free])}"
             ),
             (self.worker,),
         )
         taken = {row[0]: row for row in rows}
+        after_death = any(row[3] not in (None, self.worker) for row in free)
+        end = await self._journal.end() if after_death else 0
         for row in free:
             found = taken.get(row[0])
             if found is None or found[1] != row[4] + 1:
@@ -296,7 +303,7 @@ class Claims:
                 epoch=found[1],
                 cursor=found[2],
                 acknowledged=frozenset(json.loads(found[3] or "[]")),
-                suspect_until=found[4] if row[3] not in (None, self.worker) else 0,
+                suspect_until=end if row[3] not in (None, self.worker) else 0,
             )
             self._held[claim.id] = stream
             stream.take(claim)

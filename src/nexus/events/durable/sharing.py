@@ -9,10 +9,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from nexus.data.database import Database, EngineName
-from nexus.events.engines.sql.dialect import Dialect
+from nexus.events.durable.dialect import Dialect
 
 if TYPE_CHECKING:
-    from nexus.events.engines.sql.log import SqlEventLog
+    from nexus.events.durable.log import DurableLog
 
 _LOCK: Final = 0x4E585553_0004
 _TYPES: Final[dict[EngineName, dict[str, str]]] = {
@@ -43,7 +43,7 @@ class Sharing:
         database: Where that is.
     """
 
-    def __init__(self, log: "SqlEventLog", database: Database) -> None:
+    def __init__(self, log: "DurableLog", database: Database) -> None:
         self._log = log
         self._database = database
         self._dialect = Dialect.of(database.engine)

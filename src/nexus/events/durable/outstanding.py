@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Final
 
-from nexus.events.engines.sql.claim import Claim
+from nexus.events.durable.claim import Claim
 from nexus.events.event import Event
 
 

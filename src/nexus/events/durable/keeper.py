@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 from nexus.data.database import Database
 from nexus.data.transaction import current_transaction
 from nexus.errors import NexusError
-from nexus.events.engines.sql.dialect import Dialect
-from nexus.events.engines.sql.watch import Watch
+from nexus.events.durable.dialect import Dialect
+from nexus.events.durable.watch import Watch
 
 if TYPE_CHECKING:
-    from nexus.events.engines.sql.log import SqlEventLog
+    from nexus.events.durable.log import DurableLog
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +33,11 @@ class Keeper:
         trouble: Why the log cannot be worked with; empty when it can.
     """
 
-    def __init__(self, log: "SqlEventLog", database: Database) -> None:
+    def __init__(self, log: "DurableLog", database: Database) -> None:
         self._log = log
         self._database = database
         self._dialect = Dialect.of(database.engine)
-        self._watch = Watch(database, self._notice, lambda: log.tail.position)
+        self._watch = Watch(log.journal, self._notice, lambda: log.tail.position)
         self._tasks: list[asyncio.Task[None]] = []
         self._making_room: asyncio.Task[None] | None = None
         self._full_until = 0.0

@@ -2,19 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from typing import Final
 
-from nexus.data.database import Database
 from nexus.errors import NexusError
-from nexus.events.engines.sql.dialect import Dialect
-from nexus.events.engines.sql.rows import COLUMNS, positioned
+from nexus.events.durable.journal import Journal, Placed
 from nexus.events.event import Event
 
 logger = logging.getLogger(__name__)
 
-_PAGE: Final = 1000
 _PAUSE: Final = 0.5
 _PATIENCE: Final = 0.02
 """Seconds that a gap may be there until it is read: its events are mostly on their way."""
@@ -26,33 +23,41 @@ class Tail:
     Events that this process appends arrive by memory. Those of others are read.
 
     Args:
-        database: Where the log is.
+        journal: Where the events are.
         dispatch: Takes events that follow on those before, with their positions.
 
     Attributes:
         position: The last position that was dispatched.
     """
 
-    def __init__(self, database: Database, dispatch: Callable[[list[Event]], None]) -> None:
-        self._database = database
+    def __init__(self, journal: Journal, dispatch: Callable[[list[Event]], None]) -> None:
+        self._journal = journal
         self._dispatch = dispatch
         self._early: dict[int, list[Event]] = {}
         self._reading: asyncio.Task[None] | None = None
         self._again = False
         self.position = 0
 
-    def arrived(self, first: int, events: list[Event]) -> None:
+    def arrived(self, placed: Placed, events: list[Event]) -> None:
         """Take events that this process has appended."""
-        for position, event in enumerate(events, first):
+        before, positions = placed
+        for position, event in zip(positions, events, strict=True):
             event.position = position
-        if first > self.position + 1:
-            self._early[first] = events
+        if positions[-1] - positions[0] >= len(positions):
+            for first, run in _runs(events):
+                self._arrived(first - 1, run)
+        else:
+            self._arrived(before, events)
+
+    def _arrived(self, before: int, events: list[Event]) -> None:
+        if before > self.position:
+            self._early[before] = events
             asyncio.get_running_loop().call_later(
-                _PATIENCE, self._look_for_gap, first, context=Context()
+                _PATIENCE, self._look_for_gap, before, context=Context()
             )
             return
         self._take(events)
-        while (following := self._early.pop(self.position + 1, None)) is not None:
+        while (following := self._early.pop(self.position, None)) is not None:
             self._take(following)
 
     def read(self) -> None:
@@ -78,20 +83,16 @@ class Tail:
             self.position = new[-1].position
             self._dispatch(new)
 
-    def _look_for_gap(self, first: int) -> None:
-        if first in self._early:
+    def _look_for_gap(self, before: int) -> None:
+        if before in self._early:
             self.read()
 
     async def look(self) -> None:
         """Read what others have appended, if anything, and wait for that."""
-        if await self._head() > self.position:
+        if await self._journal.end() > self.position:
             self.read()
             if self._reading is not None:
                 await asyncio.wait({self._reading})
-
-    async def _head(self) -> int:
-        row = await self._database.fetch_one("SELECT position FROM nexus_event_head")
-        return int(row[0])
 
     async def _read(self) -> None:
         try:
@@ -108,20 +109,24 @@ class Tail:
     async def _read_page(self) -> bool:
         """Read a page, and say whether there may be another one."""
         self._again = False
-        # All up to the head have been committed before it, so none of them can be missed.
-        head = await self._head()
-        rows = await self._database.fetch_all(
-            Dialect.of(self._database.engine)(
-                f"SELECT position, {COLUMNS} FROM nexus_events WHERE position > ?"  # noqa: S608
-                f" AND position <= ? ORDER BY position LIMIT {_PAGE}"
-            ),
-            (self.position, head),
-        )
+        # All up to the end were there before it, so none of them can be missed.
+        end = await self._journal.end()
+        events, following = await self._journal.page(self.position + 1, end)
         # Positions have no gaps but where old events were removed, which all have handled.
-        self._take([positioned(row) for row in rows])
-        is_full = len(rows) == _PAGE
-        if not is_full:
-            self.position = max(self.position, head)
-        for first in sorted(each for each in self._early if each <= self.position + 1):
-            self._take(self._early.pop(first))
-        return is_full or self._again
+        self._take(events)
+        self.position = max(self.position, following - 1)
+        for before in sorted(each for each in self._early if each <= self.position):
+            self._take(self._early.pop(before))
+        return following <= end or self._again
+
+
+def _runs(events: list[Event]) -> Iterator[tuple[int, list[Event]]]:
+    """Give the parts of a list in which no position is left out, each with its first."""
+    run: list[Event] = []
+    for event in events:
+        if run and event.position != run[-1].position + 1:
+            yield run[0].position, run
+            run = []
+        run.append(event)
+    if run:
+        yield run[0].position, run

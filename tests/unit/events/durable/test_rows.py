@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from nexus.events.engines.sql.rows import (
+from nexus.events.durable.rows import (
     OVERHEAD,
     event_of,
     positioned,

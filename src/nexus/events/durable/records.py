@@ -6,9 +6,9 @@ from typing import Final
 
 from nexus.data.database import Database
 from nexus.data.transaction import Transaction
-from nexus.events.engines.sql.channel import CHANNEL
-from nexus.events.engines.sql.dialect import Dialect
-from nexus.events.engines.sql.letter_box import LetterBox
+from nexus.events.durable.dialect import Dialect
+from nexus.events.durable.journal import Journal
+from nexus.events.durable.letter_box import LetterBox
 from nexus.events.log.key import SubscriptionKey
 from nexus.events.trie import PatternTrie
 
@@ -18,7 +18,7 @@ _CHANGE: Final = "UPDATE nexus_event_head SET version = version + 1"
 _ADD: Final = (
     "INSERT INTO nexus_event_subscriptions"
     " (plugin, pattern, last_position, acknowledged, epoch, suspect, crashes)"
-    " SELECT ?, ?, position, '', 0, 0, 0 FROM nexus_event_head WHERE NOT EXISTS"
+    " SELECT ?, ?, ?, '', 0, 0, 0 FROM nexus_event_head WHERE NOT EXISTS"
     " (SELECT 1 FROM nexus_event_subscriptions WHERE plugin = ? AND pattern = ?)"
 )
 _REMOVE: Final = "DELETE FROM nexus_event_subscriptions WHERE plugin = ? AND pattern = ?"
@@ -29,14 +29,16 @@ class Records:
 
     Args:
         database: Where they are.
+        journal: Where the events are.
         letter_box: Has the dead letters that go with them.
 
     Attributes:
         version: Which state of them this process knows.
     """
 
-    def __init__(self, database: Database, letter_box: LetterBox) -> None:
+    def __init__(self, database: Database, journal: Journal, letter_box: LetterBox) -> None:
         self._database = database
+        self._journal = journal
         self._dialect = Dialect.of(database.engine)
         self._letter_box = letter_box
         self._known: dict[SubscriptionKey, int] = {}
@@ -101,8 +103,9 @@ class Records:
         async with self._database.transaction() as transaction:
             # It locks the head: nobody appends between what it says and the commit.
             await self._change(transaction)
+            end = await self._journal.end(transaction)
             for key in new:
-                await transaction.execute(self._dialect(_ADD), (*key, *key))
+                await transaction.execute(self._dialect(_ADD), (*key, end, *key))
         await self.read()
         return True
 
@@ -123,8 +126,7 @@ class Records:
 
     async def _change(self, transaction: Transaction) -> None:
         await transaction.execute(_CHANGE)
-        if self._database.engine == "postgresql":
-            await transaction.fetch_one(f"SELECT pg_notify('{CHANNEL}', '')")
+        await self._journal.tell(transaction)
 
     async def set_enabled(self, plugins: Mapping[str, bool], now_ns: int) -> None:
         """Note which plugins are enabled, and since when they are not."""

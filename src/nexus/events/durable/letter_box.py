@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from nexus.data.database import Database, Executor
 from nexus.data.transaction import Transaction
-from nexus.events.engines.sql.dialect import Dialect
-from nexus.events.engines.sql.rows import COLUMNS, event_of, row_of, storable
+from nexus.events.durable.dialect import Dialect
+from nexus.events.durable.rows import COLUMNS, event_of, row_of, storable
 from nexus.events.log.buried import Buried, BuriedState
 from nexus.events.log.key import SubscriptionKey
 

@@ -8,39 +8,35 @@ from typing import TYPE_CHECKING, Final
 
 from nexus.errors import NexusError
 from nexus.events.dead_letters import DeadReason
-from nexus.events.engines.sql.claim import Claim
-from nexus.events.engines.sql.naming import named_like
-from nexus.events.engines.sql.outstanding import Outstanding
-from nexus.events.engines.sql.rows import COLUMNS, positioned
+from nexus.events.durable.claim import Claim
+from nexus.events.durable.outstanding import Outstanding
 from nexus.events.event import Event
 from nexus.events.log.buried import Buried
 from nexus.events.log.event_log import Sink
 from nexus.events.log.key import SubscriptionKey
-from nexus.events.pattern import matches
 
 if TYPE_CHECKING:
-    from nexus.events.engines.sql.log import SqlEventLog
+    from nexus.events.durable.log import DurableLog
 
 _READY: Final = 1000
-_PAGE: Final = 500
 _PAUSE: Final = 0.2
 _REMEMBERED: Final = 10_000
 _CAREFUL: Final = 128
 """So many events are handled one by one after the last holder has died."""
 
 
-class SqlStream:
-    """`EventStream` on the application's database.
+class DurableStream:
+    """`EventStream` of the durable log.
 
     While it is live, it has seen everything up to the log's tail, and is handed what follows by
-    memory. When that is more than it keeps, it falls behind and reads on from the database.
+    memory. When that is more than it keeps, it falls behind and reads on from the journal.
 
     Args:
         log: The log.
         key: The subscription.
     """
 
-    def __init__(self, log: "SqlEventLog", key: SubscriptionKey) -> None:
+    def __init__(self, log: "DurableLog", key: SubscriptionKey) -> None:
         self._log = log
         self._key = key
         self._claim: Claim | None = None
@@ -206,20 +202,11 @@ class SqlStream:
         """Read what it has not seen, at most a page."""
         claim, first, end = self._claim, self._next, self._log.tail.position
         if first <= end:
-            condition, values = named_like(self._key.pattern)
-            rows = await self._log.fetch_all(
-                f"SELECT position, {COLUMNS} FROM nexus_events WHERE position >= ?"  # noqa: S608
-                f" AND position <= ?{condition} ORDER BY position LIMIT {_PAGE}",
-                (first, end, *values),
-            )
+            events, following = await self._log.journal.page(first, end, self._key.pattern)
             if self._claim is not claim or self._next != first:
                 return
-            self._next = rows[-1][0] + 1 if len(rows) == _PAGE else end + 1
-            found = [
-                positioned(row)
-                for row in rows
-                if self._outstanding.is_new(row[0]) and matches(self._key.pattern, row[2])
-            ]
+            self._next = following
+            found = [each for each in events if self._outstanding.is_new(each.position)]
             if found:
                 self._outstanding.add(found)
                 self._ready.extend(found)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from nexus.data.database import Database, Executor
 from nexus.errors import NexusError
-from nexus.events.engines.sql.claim import Claim
-from nexus.events.engines.sql.dialect import Dialect, numbers
-from nexus.events.engines.sql.letter_box import Changes, LetterBox
+from nexus.events.durable.claim import Claim
+from nexus.events.durable.dialect import Dialect, numbers
+from nexus.events.durable.letter_box import Changes, LetterBox
 
 if TYPE_CHECKING:
-    from nexus.events.engines.sql.stream import SqlStream
+    from nexus.events.durable.stream import DurableStream
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Holder:
         progress: The cursor and what was handled behind it.
     """
 
-    stream: "SqlStream"
+    stream: "DurableStream"
     claim: Claim
     progress: tuple[int, str]
 
@@ -56,13 +56,13 @@ class Acknowledgements:
         self._database = database
         self._dialect = Dialect.of(database.engine)
         self._letter_box = letter_box
-        self._marked: dict[SqlStream, None] = {}
+        self._marked: dict[DurableStream, None] = {}
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self._is_closed = False
         self.refused = 0
 
-    def mark(self, stream: "SqlStream") -> None:
+    def mark(self, stream: "DurableStream") -> None:
         """Note that a subscription has made progress."""
         self._marked[stream] = None
         if self._task is None and not self._is_closed:

@@ -8,11 +8,9 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from nexus.data.database import Database
-from nexus.errors import DatabaseUnavailable
-from nexus.events.engines.sql.appending import append_in, appending, appending_at_once
-from nexus.events.engines.sql.dialect import Dialect
-from nexus.events.engines.sql.rows import EventRow, row_of, size_of
+from nexus.errors import DatabaseUnavailable, EventEngineUnavailable
+from nexus.events.durable.journal import Journal, Placed
+from nexus.events.durable.rows import EventRow, row_of, size_of
 from nexus.events.event import Event
 
 _BATCH: Final = 500
@@ -20,7 +18,7 @@ _MUCH: Final = 1_000_000
 """Characters after which a batch takes no more: servers and the loop mind large statements."""
 _PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 1.0
-_LOOKED_THROUGH: Final = 100_000
+_AWAY: Final = (DatabaseUnavailable, EventEngineUnavailable)
 
 
 class Batch(asyncio.Future[None]):
@@ -51,17 +49,20 @@ class Appender:
     """Appends one batch after another; what is published meanwhile is the next batch.
 
     Args:
-        database: Where the log is.
-        arrived: Told the position of a batch's first event, its events, and their bytes.
-        patience: Seconds that a database which is away is waited for; 0 fails at once.
+        journal: Where the events are.
+        arrived: Told where the events of a batch are, the events, and their bytes.
+        patience: Seconds that an engine which is away is waited for; 0 fails at once.
     """
 
     def __init__(
-        self, database: Database, arrived: Callable[[int, list[Event], int], None], patience: float
+        self,
+        journal: Journal,
+        arrived: Callable[[Placed, list[Event], int], None],
+        patience: float,
     ) -> None:
-        self._database = database
-        self._append = appending(database)
-        self._append_at_once = appending_at_once(database)
+        self._journal = journal
+        self._append = journal.append
+        self._append_at_once = journal.append_at_once
         self._arrived = arrived
         self._patience = patience
         self._batches: deque[Batch] = deque()
@@ -109,32 +110,32 @@ class Appender:
         if batch is self._filling:
             self._filling = None
         try:
-            first = None if self._append_at_once is None else self._append_at_once(batch.rows)
-            under_way = asyncio.ensure_future(self._append(batch.rows)) if first is None else None
+            placed = self._append_at_once(batch.rows)
+            under_way = asyncio.ensure_future(self._append(batch.rows)) if placed is None else None
         except Exception as error:  # noqa: BLE001 - the publishers', none of whom may hang
             self._failed(error)
             return
         if under_way is not None:
             under_way.add_done_callback(self._ended)
-        elif first is not None:
-            self._written(first)
+        elif placed is not None:
+            self._written(placed)
 
-    def _ended(self, outcome: "asyncio.Future[int]") -> None:
+    def _ended(self, outcome: "asyncio.Future[Placed]") -> None:
         error = asyncio.CancelledError() if outcome.cancelled() else outcome.exception()
         if error is None:
             self._written(outcome.result())
         else:
             self._failed(error)
 
-    def _written(self, first: int) -> None:
+    def _written(self, placed: Placed) -> None:
         batch = self._batches[0]
         self.appended += len(batch.rows)
         self.batches += 1
-        self._arrived(first, batch.events, sum(map(size_of, batch.rows)))
+        self._arrived(placed, batch.events, sum(map(size_of, batch.rows)))
         self._settle(None)
 
     def _failed(self, error: BaseException) -> None:
-        if isinstance(error, DatabaseUnavailable) and self._patience:
+        if isinstance(error, _AWAY) and self._patience:
             self._retrying = asyncio.get_running_loop().create_task(
                 self._retry(error), name="nexus.events.append", context=Context()
             )
@@ -163,30 +164,12 @@ class Appender:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 try:
-                    first = await self._append_once(batch)
-                except DatabaseUnavailable as again:
+                    placed = await self._journal.append_again(batch.rows)
+                except _AWAY as again:
                     error = again
                     continue
-                self._written(first)
+                self._written(placed)
                 return
         except Exception as refusal:  # noqa: BLE001 - the publishers', none of whom may hang
             error = refusal
         self._settle(error)
-
-    async def _append_once(self, batch: Batch) -> int:
-        """Append a batch unless it is in the log after all; it is there whole or not.
-
-        The commit may have been heard, and the answer lost on its way. The head's lock makes sure
-        that an attempt which is still under way somewhere has ended.
-        """
-        dialect = Dialect.of(self._database.engine)
-        async with self._database.transaction() as transaction:
-            await transaction.execute("UPDATE nexus_event_head SET position = position")
-            row = await transaction.fetch_one(
-                dialect(
-                    "SELECT position FROM nexus_events WHERE position >"  # noqa: S608 - a number
-                    f" (SELECT position FROM nexus_event_head) - {_LOOKED_THROUGH} AND id = ?"
-                ),
-                (batch.events[0].id,),
-            )
-            return await append_in(transaction, batch.rows) if row is None else int(row[0])
