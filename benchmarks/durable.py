@@ -4,7 +4,7 @@ Wall time, medians over rounds in which the contenders take turns; a ratio is ou
 so a target of 2.5 means at least 0.40 of their speed. On SQLite the bare contender is `sqlite3` on
 the calling thread, which inserts the same rows into a table with the same columns, one a commit or
 100 a commit. On PostgreSQL it is `asyncpg`, which appends, fetches and acknowledges in the batches
-that 32 publishers make.
+that 32 publishers make; on NATS and Redis it is their own client, see `benchmarks.brokers`.
 
 Published means awaited, so that the event survives a killed process; handled and acknowledged means
 until the handlers are through and the log has stored that they are.
@@ -24,12 +24,12 @@ from typing import Any
 
 from benchmarks.rivals import not_measured
 
-from nexus.data.database import DEFAULT_LIMITS
+from nexus.data.database import DEFAULT_LIMITS, Database
 from nexus.data.engines.opening import make_database
 from nexus.data.url import DatabaseUrl, parse_url
 from nexus.errors import NexusError
 from nexus.events import Event, EventBus
-from nexus.events.durable import DurableLog
+from nexus.events.durable import DurableLog, Journal
 from nexus.events.durable.rows import row_of
 from nexus.events.engines.sql import SqlJournal
 from nexus.testing.servers import temporary_database
@@ -138,10 +138,10 @@ class Ours:
 
 
 @asynccontextmanager
-async def ours_on(url: DatabaseUrl) -> Any:
+async def ours_on(url: DatabaseUrl, journal: Callable[[Database], Journal] = SqlJournal) -> Any:
     database = make_database(url, limits=DEFAULT_LIMITS)
     await database.open()
-    log = DurableLog(database, SqlJournal(database))
+    log = DurableLog(database, journal(database))
     bus = EventBus(log=log)
     await bus.start()
     try:
@@ -151,7 +151,7 @@ async def ours_on(url: DatabaseUrl) -> Any:
         await database.close()
 
 
-def _row(name: str, ours: list[float], theirs: list[float], against: str, target: float) -> Row:
+def compared(name: str, ours: list[float], theirs: list[float], against: str, target: float) -> Row:
     ratio = statistics.median(one / two for one, two in zip(ours, theirs, strict=True))
     return {
         "name": name,
@@ -167,7 +167,7 @@ def _row(name: str, ours: list[float], theirs: list[float], against: str, target
 Measure = Callable[[], Awaitable[float]]
 
 
-async def _turns(rounds: int, ours: Measure, theirs: Measure) -> tuple[list[float], list[float]]:
+async def turns(rounds: int, ours: Measure, theirs: Measure) -> tuple[list[float], list[float]]:
     pairs = []
     for turn in range(rounds + 1):
         if turn % 2:
@@ -188,24 +188,28 @@ async def _sqlite(rounds: int, folder: Path) -> list[Row]:
 
     async with ours_on(DatabaseUrl(engine="sqlite", path=str(folder / "ours.db"))) as ours:
         await ours.log.declare("keeper", [NAME])
-        one = await _turns(rounds, lambda: ours.publish(ONE_BY_ONE, 1), lambda: bare(ONE_BY_ONE, 1))
-        rows.append(_row("durable publish, one by one", *one, "sqlite3, one a commit", 1 / 0.30))
-        many = await _turns(
+        one = await turns(rounds, lambda: ours.publish(ONE_BY_ONE, 1), lambda: bare(ONE_BY_ONE, 1))
+        rows.append(
+            compared("durable publish, one by one", *one, "sqlite3, one a commit", 1 / 0.30)
+        )
+        many = await turns(
             rounds, lambda: ours.publish(EVENTS, PUBLISHERS), lambda: bare(EVENTS, 100)
         )
         rows.append(
-            _row(f"durable publish, {PUBLISHERS} at once", *many, "sqlite3, 100 a commit", 1 / 0.4)
+            compared(
+                f"durable publish, {PUBLISHERS} at once", *many, "sqlite3, 100 a commit", 1 / 0.4
+            )
         )
         await ours.log.retract("keeper")
         for subscriptions, target in ((1, 1 / 0.30), (10, 1 / 0.15)):
             async with ours.subscribed(subscriptions):
-                through = await _turns(
+                through = await turns(
                     rounds,
                     lambda subscriptions=subscriptions: ours.through(EVENTS, subscriptions),
                     lambda: bare(EVENTS, 100),
                 )
             name = f"published, handled, acknowledged, {subscriptions}"
-            rows.append(_row(name, *through, "sqlite3, 100 a commit", target))
+            rows.append(compared(name, *through, "sqlite3, 100 a commit", target))
             if subscriptions == 1:
                 rate = 0.5 / statistics.median(through[0])
                 rows.append(await _latency(ours, rate))
@@ -268,32 +272,34 @@ async def _scaling(rounds: int, folder: Path) -> list[Row]:
             for number in range(count - 1):
                 await each.log.declare(f"other_{number}", [f"other.event_{number}"])
             await stack.enter_async_context(each.subscribed(1))
-        crowded = await _turns(
+        crowded = await turns(
             rounds, lambda: crowd.through(EVENTS, 1), lambda: few.through(EVENTS, 1)
         )
         rows.append(
-            _row(f"an event that one of {MANY_SUBSCRIPTIONS:,} wants", *crowded, "one of 10", 1.2)
+            compared(
+                f"an event that one of {MANY_SUBSCRIPTIONS:,} wants", *crowded, "one of 10", 1.2
+            )
         )
         await full.log.declare("behind", [NAME])
         while full.log.tail.position < FILLED:
             await full.publish(min(EVENTS * 5, FILLED), 500)
-        filled = await _turns(
+        filled = await turns(
             rounds,
             lambda: full.publish(EVENTS, PUBLISHERS),
             lambda: few.publish(EVENTS, PUBLISHERS),
         )
-        rows.append(_row(f"publish into a log of {FILLED:,}", *filled, "a short log", 1.2))
+        rows.append(compared(f"publish into a log of {FILLED:,}", *filled, "a short log", 1.2))
         plain = EventBus()
         await stack.enter_async_context(plain)
         memory = Ours(plain, few.log)
         for each in (memory, few):
             each.bus.attach([each.bus.subscription("quick.news", each.count, owner="listener")])
-        transient = await _turns(
+        transient = await turns(
             rounds,
             lambda: few.publish(EVENTS, 1, "quick.news"),
             lambda: memory.publish(EVENTS, 1, "quick.news"),
         )
-        rows.append(_row("transient event beside durable ones", *transient, "memory bus", 1.1))
+        rows.append(compared("transient event beside durable ones", *transient, "memory bus", 1.1))
     return rows
 
 
@@ -336,8 +342,8 @@ async def _postgresql(rounds: int) -> list[Row]:
             return (time.perf_counter() - began) / EVENTS
 
         async with ours.subscribed(1):
-            through = await _turns(rounds, lambda: ours.through(EVENTS, 1), bare)
-        return [_row("PostgreSQL: publish, handle, acknowledge", *through, "asyncpg", 1 / 0.7)]
+            through = await turns(rounds, lambda: ours.through(EVENTS, 1), bare)
+        return [compared("PostgreSQL: publish, handle, acknowledge", *through, "asyncpg", 1 / 0.7)]
 
 
 async def _measure(rounds: int, folder: Path) -> list[Row]:
@@ -346,7 +352,9 @@ async def _measure(rounds: int, folder: Path) -> list[Row]:
         rows += await _postgresql(rounds)
     except (NexusError, ImportError) as error:
         rows.append(not_measured("PostgreSQL: publish, handle, acknowledge", str(error)))
-    return rows
+    from benchmarks.brokers import brokers
+
+    return [*rows, *await brokers(rounds, folder)]
 
 
 def run(rounds: int = 7) -> list[Row]:

@@ -175,6 +175,53 @@ def test_several_processes_serve_and_all_end_together(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "run.json").exists()
 
 
+CACHE = """
+import os
+from fastapi import APIRouter
+from nexus.plugins import BasePlugin
+
+class Plugin(BasePlugin):
+    async def initialize(self):
+        self.dropped = []
+        await self.subscribe_to_event("cache.stale", self.drop, scope="every_worker")
+        return True
+
+    async def drop(self, event):
+        self.dropped.append(event.data["key"])
+
+    def get_api_routes(self):
+        router = APIRouter()
+
+        @router.get("/")
+        async def show():
+            return {"pid": os.getpid(), "dropped": self.dropped}
+
+        @router.post("/{key}")
+        async def change(key: str):
+            await self.publish_event("cache.stale", {"key": key})
+
+        return [router]
+"""
+
+
+def test_every_worker_hears_of_what_one_has_published(tmp_path: Path) -> None:
+    plugin = application(tmp_path) / "plugins" / "cache"
+    plugin.mkdir()
+    permissions = ["events.publish", "events.subscribe"]
+    manifest = {"name": "cache", "version": "1.0.0", "permissions": permissions}
+    (plugin / "manifest.json").write_text(json.dumps(manifest))
+    (plugin / "plugin.py").write_text(CACHE)
+    with running(tmp_path) as site:
+        for key in "abc":
+            assert site.ask("POST", f"/plugins/cache/{key}").status_code == 200
+
+        def all_have_heard() -> bool:
+            told = site.of_all("/plugins/cache/")
+            return all(sorted(each["dropped"]) == ["a", "b", "c"] for each in told.values())
+
+        until(all_have_heard, "hearing of it")
+
+
 def test_the_first_token_is_shown_once_and_works_on_all(tmp_path: Path) -> None:
     with running(application(tmp_path), NEXUS_ADMIN_TOKEN="") as site:
         assert site.said.count("shown this once") == 1

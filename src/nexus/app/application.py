@@ -14,7 +14,7 @@ from nexus.app.parts import Parts
 from nexus.app.process import end_process, write_first_token
 from nexus.app.wiring import add_routes, make_convergence, make_operator, make_platform
 from nexus.data import sole_use
-from nexus.errors import DatabaseUnavailable, NexusError, StartupAborted
+from nexus.errors import NexusError, StartupAborted, Unavailable
 from nexus.plugins.current import log_fields
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.patient_collector import patient_collector
@@ -130,7 +130,7 @@ class NexusApp:
         application is stopped by `give_up`.
 
         Raises:
-            DatabaseInUse, DatabaseUnavailable: The database cannot be opened.
+            DatabaseInUse, Unavailable: The database or the event log cannot be opened.
             StartupAborted: `startup.on_failure` is `abort`, and a plugin could not start.
             RuntimeError: It runs already.
         """
@@ -154,14 +154,15 @@ class NexusApp:
             self._stack = stack.pop_all()
 
     async def _begin_or_wait(self, stack: AsyncExitStack, patience: ExitStack) -> None:
-        """Begin now, or as soon as the database's server is back."""
+        """Begin now, or as soon as the server is back that is away."""
         try:
             begun = await self._begin(patience)
-        except DatabaseUnavailable as error:
+        except Unavailable as error:
             if self.settings.startup.on_failure == "abort" or not error.data["passing"]:
                 raise
             logger.error(  # noqa: TRY400 - the message says it all
-                "The database is away, so no plugin starts before it is back",
+                "%s is away, so no plugin starts before it is back",
+                error.what,
                 extra={"reason": str(error)},
             )
         else:
@@ -178,10 +179,10 @@ class NexusApp:
             await asyncio.sleep(_RETRY_SECONDS)
             try:
                 begun = await self._begin(patience)
-            except DatabaseUnavailable as error:
+            except Unavailable as error:
                 if not error.data["passing"]:
                     raise
-        logger.warning("The database is back")
+        logger.warning("What was away is back")
         if self._stack is not None:
             self._stack.push_async_exit(begun)
 

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from nexus.config.event_engine import parse_engine
 from nexus.data.database import Database
 from nexus.events import BusSettings, EventBus
-from nexus.events.durable import DurableLog
+from nexus.events.durable import DurableLog, Journal
 from nexus.events.engines.sql import SqlJournal
 from nexus.events.log import LogSettings
 
@@ -17,7 +18,7 @@ def event_bus_of(settings: "Settings", database: Database) -> EventBus:
     events = settings.events
     log = DurableLog(
         database,
-        SqlJournal(database),
+        journal_of(settings, database),
         LogSettings(
             retention=events.retention,
             size_limit=events.log_limit,
@@ -27,6 +28,7 @@ def event_bus_of(settings: "Settings", database: Database) -> EventBus:
             lease=events.lease,
             alone=database.engine == "sqlite" and not settings.database.shared,
         ),
+        home=SqlJournal(database),
     )
     bus = BusSettings(
         mailbox_size=events.mailbox_size,
@@ -40,3 +42,23 @@ def event_bus_of(settings: "Settings", database: Database) -> EventBus:
         max_event_bytes=events.max_event_bytes,
     )
     return EventBus(bus, log=log)
+
+
+def journal_of(settings: "Settings", database: Database) -> Journal:
+    """Give what keeps the events of the durable log; it is not open.
+
+    Raises:
+        EventEngineDriverMissing: The library that the engine needs is not installed.
+    """
+    engine = parse_engine(settings.events.engine)
+    stream = settings.events.stream
+    # Imported when chosen: their libraries are extras, and cost each start something.
+    if engine.kind == "nats":
+        from nexus.events.engines.nats import NatsJournal
+
+        return NatsJournal(engine, database, stream=stream)
+    if engine.kind == "redis":
+        from nexus.events.engines.redis import RedisJournal
+
+        return RedisJournal(engine, database, stream=stream)
+    return SqlJournal(database)

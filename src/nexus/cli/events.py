@@ -6,6 +6,7 @@ from nexus.cli.events_dead import dead_app
 from nexus.cli.events_log import lag, replay
 from nexus.cli.events_publish import publish
 from nexus.cli.events_show import show, trace
+from nexus.cli.events_switch import switch
 from nexus.cli.events_tail import tail
 
 events_app = typer.Typer(
@@ -18,3 +19,4 @@ events_app.command()(publish)
 events_app.command()(lag)
 events_app.add_typer(dead_app, name="dead")
 events_app.command()(replay)
+events_app.command()(switch)

@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from nexus.config.event_engine import STREAM_NAME, parse_engine
 from nexus.data.url import parse_url
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -179,6 +180,17 @@ class EventSettings(Section):
         description="The greatest size of one event's data, in bytes of JSON.",
     )
 
+    engine: str = Field(
+        "sql",
+        description="Where the event log keeps its events: sql (the application's database),"
+        " nats://host:4222 or redis://host:6379/0.",
+    )
+    stream: str = Field(
+        "nexus",
+        pattern=STREAM_NAME.pattern,
+        description="What the event log is called in NATS or Redis; applications that share a"
+        " server need names of their own.",
+    )
     retention: Seconds = Field(
         7 * 86_400.0,
         description="Seconds that the event log keeps what durable subscriptions have handled, for"
@@ -201,6 +213,12 @@ class EventSettings(Section):
         description="Seconds without a report after which a worker counts as dead and its durable"
         " subscriptions go to others.",
     )
+
+    @field_validator("engine")
+    @classmethod
+    def _is_known(cls, engine: str) -> str:
+        parse_engine(engine)
+        return engine
 
     @model_validator(mode="after")
     def _delays_fit(self) -> Self:

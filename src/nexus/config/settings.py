@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
+from nexus.config.event_engine import parse_engine
 from nexus.config.sections import (
     ClusterSettings,
     DatabaseSettings,
@@ -108,6 +109,8 @@ class Settings(Section):
         values = self.model_dump(mode="json", exclude={"plugins"})
         if self.database_path is None:  # a server's URL may hold a password
             values["database"]["url"] = self.database_url.location
+        if (engine := parse_engine(self.events.engine)).location:  # and so may that of an engine
+            values["events"]["engine"] = engine.location
         return values
 
     def unused_plugins(self, known: Iterable[str]) -> list[str]:

@@ -59,11 +59,13 @@ from nexus.errors.events import (
     EventEngineChanged,
     EventEngineDriverMissing,
     EventEngineUnavailable,
+    EventJournalTaken,
     EventLogFull,
     EventNameInvalid,
     EventNotDeclared,
     EventNotFound,
     EventPatternInvalid,
+    EventScopeInvalid,
     EventTooLarge,
     NoResponder,
     ReplayRefused,
@@ -106,6 +108,7 @@ from nexus.errors.transfer import (
     PluginHasData,
     PurgeFailed,
 )
+from nexus.errors.unavailable import Unavailable
 
 __all__ = [
     "AmbiguousUpsert",
@@ -133,11 +136,13 @@ __all__ = [
     "EventEngineChanged",
     "EventEngineDriverMissing",
     "EventEngineUnavailable",
+    "EventJournalTaken",
     "EventLogFull",
     "EventNameInvalid",
     "EventNotDeclared",
     "EventNotFound",
     "EventPatternInvalid",
+    "EventScopeInvalid",
     "EventTooLarge",
     "HookFailed",
     "IndexNotUnique",
@@ -196,6 +201,7 @@ __all__ = [
     "TransactionExpired",
     "TransactionLost",
     "TransactionReadOnly",
+    "Unavailable",
     "UniqueViolation",
     "ValueTooLarge",
     "VersionConflict",

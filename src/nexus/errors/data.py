@@ -3,6 +3,7 @@
 from typing_extensions import override
 
 from nexus.errors.base import NexusError
+from nexus.errors.unavailable import Unavailable
 
 
 class NotJson(NexusError):
@@ -54,7 +55,7 @@ class ValueTooLarge(NexusError):
         )
 
 
-class DatabaseUnavailable(NexusError):
+class DatabaseUnavailable(Unavailable):
     """The database cannot be opened, read or written.
 
     `passing` tells whether that may be over without anybody changing anything here, as when a
@@ -62,6 +63,7 @@ class DatabaseUnavailable(NexusError):
     """
 
     code = "database-unavailable"
+    what = "The database"
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from nexus.errors.base import NexusError, did_you_mean
+from nexus.errors.unavailable import Unavailable
 
 
 class EventNotDeclared(NexusError):
@@ -278,13 +279,14 @@ class SubscriptionUnknown(NexusError):
         )
 
 
-class EventEngineUnavailable(NexusError):
+class EventEngineUnavailable(Unavailable):
     """The server that has the events of the durable log cannot be reached.
 
     `passing` tells whether that may be over without anybody changing anything here.
     """
 
     code = "event-engine-unavailable"
+    what = "The event log"
 
     def __init__(self, *, engine: str, location: str, reason: str, passing: bool = True) -> None:
         super().__init__(engine=engine, location=location, reason=reason, passing=passing)
@@ -332,4 +334,41 @@ class EventEngineChanged(NexusError):
             f" {self.data['now']}: they would not be delivered. Run with the engine that was there"
             " before until `nexus events lag` shows nothing, or give them up with"
             " `nexus events switch`."
+        )
+
+
+class EventJournalTaken(NexusError):
+    """The stream that the event log is to be in belongs to another application."""
+
+    code = "event-journal-taken"
+
+    def __init__(self, *, engine: str, location: str, stream: str) -> None:
+        super().__init__(engine=engine, location=location, stream=stream)
+
+    @override
+    def render(self) -> str:
+        stream = self.data["stream"]
+        return (
+            f"The stream {stream!r} in {self.data['engine']} at {self.data['location']} belongs to"
+            " another application, or to this one with another database; neither may remove the"
+            " other's events. Set events.stream to a name of its own, or take the stream over with"
+            " `nexus events switch`."
+        )
+
+
+class EventScopeInvalid(NexusError):
+    """A durable subscription asked for the events of every worker."""
+
+    code = "event-scope-invalid"
+
+    def __init__(self, *, plugin: str, pattern: str) -> None:
+        super().__init__(plugin=plugin, pattern=pattern)
+
+    @override
+    def render(self) -> str:
+        plugin, pattern = self.data["plugin"], self.data["pattern"]
+        return (
+            f"Plugin {plugin!r} subscribes to {pattern!r} with scope='every_worker', and its"
+            " manifest declares the pattern as durable, which is once in the whole cluster. Take"
+            ' it out of "events.subscribes", or leave the scope out.'
         )

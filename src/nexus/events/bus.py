@@ -4,17 +4,16 @@ import asyncio
 import copy
 import random as random_module
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Self
 
 from nexus.errors import BusNotRunning, NoResponder, ReplayRefused
 from nexus.events.ask import Ask
 from nexus.events.cause import origin, with_cause
-from nexus.events.dead_letters import DeadLetters, DeadReason
+from nexus.events.dead_letters import DeadLetters
 from nexus.events.event import Event, new_event
 from nexus.events.figures import BusFigures
-from nexus.events.line import Waiting
 from nexus.events.log.event_log import EventLog
 from nexus.events.mailbox import Mailbox
 from nexus.events.quiet import all_quiet
@@ -247,17 +246,6 @@ class EventBus(Subscribers):
         run.close()
         line = [each.stand_in_line(event) for each in mailboxes if not each.put(event)]
         await self._wait_for_room(line)
-
-    async def _wait_for_room(self, line: Sequence[Waiting]) -> None:
-        reason = DeadReason.PUBLISHER_CANCELLED
-        try:
-            await asyncio.wait(
-                [waiting.settled for waiting in line], timeout=self.settings.publish_timeout
-            )
-            reason = DeadReason.MAILBOX_FULL
-        finally:
-            for waiting in line:
-                waiting.give_up(reason)
 
     async def request(
         self,

@@ -1,6 +1,7 @@
 """How the bus and a subscription behave."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from nexus.events.size import DEFAULT_LIMIT
 
@@ -64,6 +65,9 @@ class SubscriptionOptions:
         timeout: Seconds for one attempt.
         max_attempts: How often an event is tried, the first time included.
         mailbox_size: How many events may wait.
+        scope: Whose events it has: `worker`, those that its own process publishes, or
+            `every_worker`, those that any process of the cluster does, so that each worker has
+            each of them. A durable subscription has those of the whole cluster, once.
     """
 
     concurrency: int = 1
@@ -71,8 +75,13 @@ class SubscriptionOptions:
     timeout: float | None = None
     max_attempts: int | None = None
     mailbox_size: int | None = None
+    scope: Literal["worker", "every_worker"] = "worker"
 
     def __post_init__(self) -> None:
+        _require(
+            condition=self.scope in ("worker", "every_worker"),
+            what=f"scope must be 'worker' or 'every_worker', not {self.scope!r}",
+        )
         _require(condition=self.concurrency >= 1, what="concurrency must be at least 1")
         for name in ("max_attempts", "mailbox_size"):
             value = getattr(self, name)

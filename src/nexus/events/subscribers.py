@@ -6,7 +6,10 @@ from contextvars import Context
 from functools import partial
 
 from nexus.errors import SubscriptionClosed
+from nexus.events.dead_letters import DeadReason
+from nexus.events.event import Event
 from nexus.events.handlers import Handler
+from nexus.events.line import Waiting
 from nexus.events.log.delivery import DurableDelivery
 from nexus.events.log.event_log import EventLog
 from nexus.events.log.key import SubscriptionKey
@@ -17,6 +20,7 @@ from nexus.events.routes import Routes
 from nexus.events.settings import SubscriptionOptions
 from nexus.events.subscription import Subscription
 from nexus.events.surroundings import Surroundings
+from nexus.events.trie import PatternTrie
 
 
 class Subscribers:
@@ -39,8 +43,11 @@ class Subscribers:
         self._routes = Routes() if log is None else Routes(log.wants)
         if log is not None:
             log.when_wants_change(self._routes.clear)
+            log.when_heard(self._hear)
         self._undrained: dict[Subscription, None] = {}
         self._settling: set[asyncio.Task[None]] = set()
+        self._hearing: set[Subscription] = set()
+        self._everywhere: PatternTrie[Subscription] = PatternTrie()
 
     def subscription(
         self,
@@ -86,6 +93,43 @@ class Subscribers:
             pattern=pattern, owner=owner, handler=handler, options=options, mailbox=mailbox
         )
 
+    async def hear(self, subscription: Subscription) -> None:
+        """Have other processes' events come here that a subscription wants of every worker.
+
+        It is for once in its life, before it goes live; when that has been awaited, all processes
+        know it. Other subscriptions are left as they are.
+        """
+        if subscription.is_everywhere and self.durable is not None:
+            await self.durable.log.hear(subscription.pattern)
+            self._hearing.add(subscription)
+
+    def _hear(self, events: list[Event]) -> None:
+        """Put what others have published into the mailboxes that want it of every worker."""
+        for event in events:
+            full = [
+                each.mailbox.stand_in_line(event)
+                for each in self._everywhere.find(event.name)
+                if not each.mailbox.put(event)
+            ]
+            if full:
+                task = asyncio.get_running_loop().create_task(
+                    self._wait_for_room(full), name="nexus-events:hear", context=Context()
+                )
+                self._settling.add(task)
+                task.add_done_callback(self._settling.discard)
+
+    async def _wait_for_room(self, line: Sequence[Waiting]) -> None:
+        reason = DeadReason.PUBLISHER_CANCELLED
+        try:
+            await asyncio.wait(
+                [waiting.settled for waiting in line],
+                timeout=self._surroundings.settings.publish_timeout,
+            )
+            reason = DeadReason.MAILBOX_FULL
+        finally:
+            for waiting in line:
+                waiting.give_up(reason)
+
     def attach(self, subscriptions: Iterable[Subscription]) -> None:
         """Make subscriptions live, all or none.
 
@@ -114,6 +158,7 @@ class Subscribers:
                 raise SubscriptionClosed(owner=subscription.owner, pattern=subscription.pattern)
         self._routes.remove(old)
         self._routes.add(new)
+        self._replace_everywhere(old, new)
         for subscription in new:
             subscription.mailbox.live = True
             self._undrained[subscription] = None
@@ -123,6 +168,14 @@ class Subscribers:
                 self.durable.attach(subscription.mailbox)
             for subscription in old:
                 self.durable.detach(subscription.mailbox)
+
+    def _replace_everywhere(self, old: Sequence[Subscription], new: Sequence[Subscription]) -> None:
+        for each in old:
+            if each.is_everywhere and each.live:
+                self._everywhere.remove(each.pattern, each)
+        for each in new:
+            if each.is_everywhere and not each.live:
+                self._everywhere.add(each.pattern, each)
 
     async def drain(
         self,
@@ -160,6 +213,9 @@ class Subscribers:
     def _forget(self, subscription: Subscription, _quiet: object = None) -> None:
         if not subscription.live:
             self._undrained.pop(subscription, None)
+            if subscription in self._hearing and self.durable is not None:
+                self._hearing.discard(subscription)
+                self.durable.log.hear_no_more(subscription.pattern)
 
     def _ended_by_itself(self, subscription: Subscription, _quiet: object) -> None:
         self._forget(subscription)

@@ -44,6 +44,11 @@ class Subscription:
         self.rank = (-options.priority, next(_order))
 
     @property
+    def is_everywhere(self) -> bool:
+        """Whether it wants what any process of the cluster publishes."""
+        return self.options.scope == "every_worker"
+
+    @property
     def live(self) -> bool:
         """Whether it is given events."""
         return self.mailbox.live

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from nexus.errors import DatabaseUnavailable, NexusError
+from nexus.errors import NexusError, Unavailable
 from nexus.plugins.generation import Generation
 from nexus.plugins.platform import Limits
 from nexus.plugins.plugin_trace import plugin_part
@@ -124,9 +124,9 @@ def told(generation: Generation, error: BaseException | None) -> str | None:
 
 
 def _is_passing(error: BaseException | None) -> bool:
-    """Tell whether the database was away, be it that the plugin's own code met it."""
+    """Tell whether a server was away, be it that the plugin's own code met it."""
     causes = () if error is None else (error, error.__cause__)
-    return any(isinstance(each, DatabaseUnavailable) and each.data["passing"] for each in causes)
+    return any(isinstance(each, Unavailable) and each.data["passing"] for each in causes)
 
 
 def _forget(task: "asyncio.Task[None]") -> None:

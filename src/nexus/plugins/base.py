@@ -165,12 +165,13 @@ class BasePlugin(ABC):
             pattern: A name, with `*` for one segment and `**` for the rest.
             handler: Takes the event; `async def` or plain. A plain function runs in a thread.
             options: `concurrency`, `priority`, `timeout` (seconds), `max_attempts`,
-                `mailbox_size`; see `nexus.events.SubscriptionOptions`. What is not given is as
-                the manifest has it for this pattern, else as the settings have it.
+                `mailbox_size`, `scope`; see `nexus.events.SubscriptionOptions`. What is not
+                given is as the manifest has it for this pattern, else as the settings have it.
 
         Raises:
             PermissionDenied: The manifest does not ask for `events.subscribe`.
             EventPatternInvalid: The pattern is malformed.
+            EventScopeInvalid: `scope="every_worker"` with a pattern that is declared as durable.
         """
         await self._nexus_context.subscribe(pattern, handler, options)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from nexus.data.database import Database
 from nexus.data.transaction import current_transaction
-from nexus.errors import EventNameInvalid, EventNotDeclared
+from nexus.errors import EventNameInvalid, EventNotDeclared, EventScopeInvalid
 from nexus.events import (
     Event,
     EventBus,
@@ -158,6 +158,9 @@ class EventContributions:
             context=self._variables,
             durable=pattern in self._durable,
         )
+        if subscription.is_everywhere and pattern in self._durable:
+            raise EventScopeInvalid(plugin=self._plugin, pattern=pattern)
+        await self._bus.hear(subscription)
         self._handlers[subscription] = handler
         if self._cell.stage is Stage.LIVE:
             self._bus.attach([subscription])

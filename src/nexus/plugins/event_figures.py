@@ -26,6 +26,18 @@ _OF_LOG: Final = (
     ("log_events", "events", "Events in the event log.", False),
     ("log_bytes", "bytes", "Size of the event log.", False),
     ("log_limit_bytes", "limit_bytes", "Size at which publishing fails.", False),
+    (
+        "outbox_events",
+        "outbox_events",
+        "Events of committed transactions that this process has to take to NATS or Redis.",
+        False,
+    ),
+    (
+        "relayed_total",
+        "relayed",
+        "Events that it has taken there.",
+        True,
+    ),
     ("appended_total", "appended", "Events that this process has put into the log.", True),
     ("append_batches_total", "append_batches", "Writes in which it did so.", True),
     ("removed_total", "removed", "Events that this process has removed as old or too many.", True),

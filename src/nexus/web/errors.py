@@ -33,6 +33,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "bus-not-running": 503,
     "no-responder": 503,
     "request-timeout": 504,
+    "event-engine-unavailable": 503,
     "event-log-full": 503,
     "event-not-found": 404,
     "subscription-unknown": 404,

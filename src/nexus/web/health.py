@@ -132,6 +132,7 @@ def _events(log: EventLog | None, *, trusted: bool) -> dict[str, Any]:
     answer: dict[str, Any] = {"status": "degraded" if message else "healthy"}
     if trusted:
         answer |= {"message": message, "size": condition.size, "limit": condition.limit}
+        answer |= {"engine": condition.engine, "risk": condition.risk}
     return answer
 
 

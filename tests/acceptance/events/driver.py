@@ -32,6 +32,8 @@ class Orders:
     Attributes:
         url: The database.
         folder: Where its notes go.
+        engine: Where the events are, as `events.engine` has it.
+        stream: What they are called there.
         who: What it is called; one process at a time has the name.
         first: The number of its first event.
         events: How many it publishes.
@@ -50,6 +52,8 @@ class Orders:
 
     url: str
     folder: str
+    engine: str = "sql"
+    stream: str = "nexus"
     who: str = "one"
     first: int = 1
     events: int = 0

@@ -17,13 +17,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from nexus.config.event_engine import parse_engine
 from nexus.data.database import DEFAULT_LIMITS, Database, Limits
 from nexus.data.engines.opening import make_database
 from nexus.data.url import parse_url
-from nexus.errors import DatabaseUnavailable
+from nexus.errors import Unavailable
 from nexus.events import BusSettings, Event, EventBus, SubscriptionOptions
-from nexus.events.durable import DurableLog
+from nexus.events.durable import DurableLog, Journal
 from nexus.events.durable.dialect import Dialect
+from nexus.events.engines.nats import NatsJournal
+from nexus.events.engines.redis import RedisJournal
 from nexus.events.engines.sql import SqlJournal
 from nexus.events.log import LogSettings
 
@@ -181,7 +184,7 @@ class Process:
                     self._moment("commit")
             except RolledBack:
                 self._notes.add("rolled-back", number)
-            except DatabaseUnavailable:
+            except Unavailable:
                 self._notes.add("refused", number, "shop.sold")
             else:
                 self._notes.add("acknowledged", number, event.id)
@@ -198,7 +201,7 @@ class Process:
             event = await self._bus.publish(
                 name, {"number": number}, source="shop", ordering_key=key
             )
-        except DatabaseUnavailable:
+        except Unavailable:
             self._notes.add("refused", number, name)
         else:
             self._notes.add("acknowledged", number, event.id)
@@ -260,8 +263,15 @@ class Process:
 
     async def until_drained(self) -> None:
         """Wait until nothing waits for anybody."""
-        while any(each.waiting for each in await self._log.lag()):
+        while await self._has_outbox() or any(each.waiting for each in await self._log.lag()):
             await asyncio.sleep(0.02)
+
+    async def _has_outbox(self) -> bool:
+        """Tell whether events of transactions are on their way, be it for a dead process."""
+        if self._log.outbox is None:
+            return False
+        row = await self._database.fetch_one("SELECT count(*) FROM nexus_event_outbox")
+        return bool(row[0])
 
     def note_figures(self) -> None:
         """Write down what the log has counted."""
@@ -281,6 +291,16 @@ async def opened(
         await database.close()
 
 
+def journal(engine: str, database: Database, stream: str) -> Journal:
+    """Give the journal of an engine, as `events.engine` and `events.stream` name it."""
+    where = parse_engine(engine)
+    if where.kind == "nats":
+        return NatsJournal(where, database, stream=stream)
+    if where.kind == "redis":
+        return RedisJournal(where, database, stream=stream)
+    return SqlJournal(database)
+
+
 async def run(orders: dict[str, Any]) -> None:
     """Do what the driver has ordered, and stay until the next line comes."""
     settings = LogSettings(
@@ -292,7 +312,8 @@ async def run(orders: dict[str, Any]) -> None:
     )
     limits = Limits(pool_timeout=orders["pool_timeout"])
     async with opened(orders["url"], limits, shared=orders["shared"]) as database:
-        log = DurableLog(database, SqlJournal(database), settings)
+        events = journal(orders["engine"], database, orders["stream"])
+        log = DurableLog(database, events, settings, home=SqlJournal(database))
         async with EventBus(SETTINGS, log=log) as bus:
             for plugin, pattern in SUBSCRIPTIONS.items():
                 await log.declare(plugin, [pattern])

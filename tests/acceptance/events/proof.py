@@ -18,6 +18,8 @@ class Proof:
     Attributes:
         url: The database.
         folder: Where the notes go.
+        engine: Where the events are, as `events.engine` has it.
+        stream: What they are called there.
         seed: What decides about everything.
         kills: How many processes are killed.
         events: How many events are published, at least.
@@ -28,6 +30,8 @@ class Proof:
     seed: int
     kills: int
     events: int
+    engine: str = "sql"
+    stream: str = "nexus"
 
     def of_one(self) -> Evidence:
         """Kill one process after another; the last one handles what is left."""
@@ -39,7 +43,7 @@ class Proof:
                 processes.end_life("one", longest)
             kills = processes.kills
             processes.start(events=self._missing()).finish()
-        return collect(self.url, self.folder, kills)
+        return collect(self._orders_of, kills)
 
     def of_two(self) -> Evidence:
         """Have two processes at once, and kill the one and the other in turn."""
@@ -59,7 +63,7 @@ class Proof:
                 if other != who:
                     processes.alive[other].finish()
             kills = processes.kills
-        return collect(self.url, self.folder, kills)
+        return collect(self._orders_of, kills)
 
     @property
     def _is_file(self) -> bool:
@@ -69,7 +73,11 @@ class Proof:
         print(f"seed {self.seed}")  # noqa: T201 - pytest shows it where a test fails
         self.folder.mkdir()
         prepare(self.url)
-        return Orders(url=self.url, folder=str(self.folder), alone=alone, shared=not alone)
+        return replace(self._orders_of, alone=alone, shared=not alone)
+
+    @property
+    def _orders_of(self) -> Orders:
+        return Orders(url=self.url, folder=str(self.folder), engine=self.engine, stream=self.stream)
 
     def _missing(self) -> int:
         """Tell how many events were not published that should have been."""

@@ -40,3 +40,24 @@ def test_two_processes_that_are_killed_in_turn_lose_nothing(
     found.check()
     assert found.kills.total() == kills
     assert len(found.log) >= 200 * kills
+
+
+@pytest.mark.parametrize("engine", ["nats", "redis"])
+def test_events_in_another_engine_survive_kills_and_so_does_the_outbox(
+    engine: str, tmp_path: Path, seed: int, stream: str
+) -> None:
+    proof = Proof(
+        url=f"sqlite:///{tmp_path}/events.db",
+        folder=tmp_path / "notes",
+        seed=seed,
+        kills=15,
+        events=3_000,
+        engine=engine,
+        stream=stream,
+    )
+
+    found = proof.of_one()
+
+    found.check()
+    assert found.kills.total() == 15
+    assert len(found.log) >= 3_000

@@ -108,6 +108,6 @@ def test_what_was_acknowledged_before_the_disk_was_full_is_there_and_it_goes_on_
         process.finish()
         processes.alive.clear()
 
-    found = collect(url, notes)
+    found = collect(orders)
     found.check()
     assert len(found.acknowledged) > 400

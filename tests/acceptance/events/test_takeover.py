@@ -42,7 +42,7 @@ def test_what_a_frozen_process_had_in_hand_goes_to_another_and_its_late_word_cou
         for who in _NAMES:
             processes.alive[who].finish()
 
-    found = collect(url, notes)
+    found = collect(orders)
     found.check()
 
 

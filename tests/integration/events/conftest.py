@@ -5,26 +5,41 @@ process's log, how to let one freeze, and how to let one die.
 """
 
 import asyncio
+import os
+import socket
 import time
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
+import nats
+import nats.js.errors
 import pytest
+import redis.asyncio
 from typing_extensions import override
 
+from nexus.config.event_engine import parse_engine
 from nexus.data.database import DEFAULT_LIMITS, Database, Limits
 from nexus.data.engines.opening import make_database
 from nexus.data.url import DatabaseUrl, parse_url
-from nexus.events.durable import DurableLog
+from nexus.events.durable import DurableLog, Journal
+from nexus.events.engines.nats import NatsJournal
+from nexus.events.engines.redis import RedisJournal
 from nexus.events.engines.sql import SqlJournal
 from nexus.events.event import Event
 from nexus.events.identity import next_serial, render_id
 from nexus.events.log import Buried, EventLog, EventStream, LogSettings, SubscriptionKey
 
-ENGINES = ["sqlite", "postgresql", "mariadb"]
+SQL_ENGINES = ["sqlite", "postgresql", "mariadb"]
+ENGINES = [*SQL_ENGINES, "nats", "redis"]
+_BROKERS = {
+    "nats": ("NATS", os.environ.get("NEXUS_TEST_NATS", "nats://127.0.0.1:4222")),
+    "redis": ("Redis", os.environ.get("NEXUS_TEST_REDIS", "redis://127.0.0.1:6379/0")),
+}
 PATIENCE = 30.0
 """Seconds after which a test takes for granted that what it waits for does not come."""
 
@@ -74,10 +89,16 @@ class SqlStore(Store):
         alone = settings.setdefault("alone", False)
         database = make_database(self.url, limits=limits, shared=not alone)
         await database.open()
-        log = DurableLog(database, SqlJournal(database), LogSettings(**settings))
+        log = DurableLog(
+            database, self.journal(database), LogSettings(**settings), home=SqlJournal(database)
+        )
         self._open[log] = database
         await log.open()
         return log
+
+    def journal(self, database: Database) -> Journal:
+        """Give what is to have the events."""
+        return SqlJournal(database)
 
     @override
     async def freeze(self, log: EventLog) -> None:
@@ -90,8 +111,11 @@ class SqlStore(Store):
         database = self._open.pop(log)
         await log._keeper.stop()
         await log.acknowledgements.close()
+        if log.outbox is not None and log.outbox._task is not None:
+            log.outbox._task.cancel()
         await log.tail.close()
         await log.claims.close()
+        await log.journal.close()
         await database.close()
 
     @override
@@ -99,12 +123,72 @@ class SqlStore(Store):
         assert isinstance(log, DurableLog)
         await log._keeper.tidy()
 
+    async def remove(self) -> None:
+        """Remove what is not in the database."""
+
     @override
     async def close(self) -> None:
         opened, self._open = self._open, {}
         for log, database in opened.items():
             await log.close()
             await database.close()
+
+
+class RedisStore(SqlStore):
+    """A database for the state, and a stream of its own in Redis for the events."""
+
+    def __init__(self, url: DatabaseUrl, server: str | None = None) -> None:
+        super().__init__(url)
+        self.engine = "redis"
+        self.server = parse_engine(server or _BROKERS["redis"][1])
+        self.stream = f"test-{uuid.uuid4()}"
+
+    @override
+    def journal(self, database: Database) -> Journal:
+        return RedisJournal(self.server, database, stream=self.stream)
+
+    @override
+    async def remove(self) -> None:
+        client = redis.asyncio.Redis.from_url(_BROKERS["redis"][1])
+        await client.delete(*(f"{{{self.stream}}}:{each}" for each in ("events", "about")))
+        await client.aclose()
+
+
+class NatsStore(SqlStore):
+    """A database for the state, and a stream of its own in NATS for the events."""
+
+    def __init__(self, url: DatabaseUrl, server: str | None = None) -> None:
+        super().__init__(url)
+        self.engine = "nats"
+        self.server = parse_engine(server or _BROKERS["nats"][1])
+        self.stream = f"test-{uuid.uuid4()}"
+
+    @override
+    def journal(self, database: Database) -> Journal:
+        return NatsJournal(self.server, database, stream=self.stream)
+
+    @override
+    async def remove(self) -> None:
+        client = await nats.connect(_BROKERS["nats"][1])
+        with suppress(nats.js.errors.NotFoundError):
+            await client.jetstream().delete_stream(self.stream)
+        await client.close()
+
+
+def _need(engine: str) -> None:
+    """Skip the test where the server does not run, or fail it where that is asked for."""
+    name, url = _BROKERS[engine]
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5).close()
+    except OSError as error:
+        what = f"no {name} at {parts.hostname}:{parts.port}"
+        if os.environ.get("NEXUS_TEST_REQUIRE_SERVERS") == "1":
+            pytest.fail(f"{what}: {error}")
+        pytest.skip(f"skipped: {what}")
+
+
+_STORES = {"nats": NatsStore, "redis": RedisStore}
 
 
 @pytest.fixture(params=ENGINES)
@@ -117,11 +201,14 @@ def engine(request: pytest.FixtureRequest) -> str:
 async def store(engine: str, tmp_path: Path, new_database: Any) -> AsyncIterator[Store]:
     """An empty store."""
     async with AsyncExitStack() as stack:
-        if engine == "sqlite":
+        if engine in _STORES:
+            _need(engine)
+        if engine == "sqlite" or engine in _STORES:
             url = DatabaseUrl(engine="sqlite", path=str(tmp_path / "nexus.db"))
         else:
             url = parse_url(await stack.enter_async_context(new_database(engine)))
-        made = SqlStore(url)
+        made = _STORES.get(engine, SqlStore)(url)
+        stack.push_async_callback(made.remove)
         stack.push_async_callback(made.close)
         yield made
 
@@ -130,6 +217,12 @@ async def store(engine: str, tmp_path: Path, new_database: Any) -> AsyncIterator
 def make_store() -> type[SqlStore]:
     """Make a store of a URL; it has to be closed."""
     return SqlStore
+
+
+@pytest.fixture
+def make_broker_store() -> Callable[[str, DatabaseUrl, str], SqlStore]:
+    """Make a store of an engine, a database's URL and a server's; it has to be closed."""
+    return lambda engine, url, server: _STORES[engine](url, server)
 
 
 @pytest.fixture

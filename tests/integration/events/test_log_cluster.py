@@ -161,32 +161,34 @@ async def test_an_old_copy_that_is_given_back_is_not_delivered_beside_the_new_on
     assert await hands.nothing_comes(a.stream(KEY), a)
 
 
-async def test_positions_have_no_gaps_however_many_append(store, two, hands):
+async def publish_much(store: Any, log: Any, number: int) -> None:
+    database = store.database(log)
+    for each in range(20):
+        await log.append(Event("user.created", {"n": [number, each]}))
+    for each in range(10):
+        async with database.transaction():
+            for part in range(3):
+                await log.append(Event("order.made", {"n": [number, each, part]}))
+
+
+async def test_positions_only_grow_however_many_append(store, two, hands, until):
     a, b = two
     await a.declare("mail", ["**"])
+    await asyncio.gather(*(publish_much(store, log, number) for number in range(2) for log in two))
 
-    async def publish(log: Any, number: int) -> None:
-        for each in range(20):
-            await log.append(Event("user.created", {"n": [number, each]}))
+    async def all_are_there() -> bool:
+        return len(await a.read(limit=10_000)) == 200
 
-    async def publish_in_transactions(log: Any, number: int) -> None:
-        database = store.database(log)
-        for each in range(10):
-            async with database.transaction():
-                for part in range(3):
-                    await log.append(Event("order.made", {"n": [number, each, part]}))
-
-    await asyncio.gather(
-        *(publish(log, number) for number in range(3) for log in two),
-        *(publish_in_transactions(log, number) for number in range(2) for log in two),
-    )
-    events = await a.read(limit=10_000)
-    assert [each.position for each in events] == list(range(1, 241))
+    await until(all_are_there)
+    positions = [each.position for each in await a.read(limit=10_000)]
+    assert positions == sorted(set(positions))
+    if store.engine in ("sqlite", "postgresql", "mariadb"):
+        assert positions == list(range(1, 201))
     async with hands.fetching(b.stream(SubscriptionKey("mail", "**"))) as found:
         async with asyncio.timeout(20):
-            while len(found) < 240:
+            while len(found) < 200:
                 await asyncio.sleep(0.01)
-    assert [each.position for each in found] == list(range(1, 241))
+    assert [each.position for each in found] == positions
 
 
 async def test_only_what_no_process_knows_is_forgotten(two, hands):

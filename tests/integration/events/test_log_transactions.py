@@ -9,7 +9,6 @@ from nexus.data.database import Limits
 from nexus.data.engines.opening import make_database
 from nexus.errors import TransactionExpired
 from nexus.events.durable import DurableLog
-from nexus.events.engines.sql import SqlJournal
 from nexus.events.event import Event
 from nexus.events.log import LogSettings, SubscriptionKey
 
@@ -56,7 +55,7 @@ async def test_a_savepoint_takes_only_its_own_events_back(log, database, hands):
             await hands.append(log, 3)
     events = await hands.fetch(log.stream(KEY), 2)
     assert hands.numbers(events) == [1, 3]
-    assert [each.position for each in events] == [1, 2]
+    assert events[0].position < events[1].position
 
 
 async def test_a_transaction_that_only_reads_holds_no_event_back(log, database, hands):
@@ -71,7 +70,7 @@ async def test_events_of_a_transaction_that_was_open_for_too_long_are_never_ther
 ):
     short = make_database(store.url, limits=Limits(transaction=0.1))
     await short.open()
-    other = DurableLog(short, SqlJournal(short), LogSettings(alone=True))
+    other = DurableLog(short, store.journal(short), LogSettings(alone=True))
     await other.open()
     try:
         with pytest.raises(TransactionExpired):
@@ -105,7 +104,7 @@ async def test_an_event_from_inside_comes_after_those_that_were_committed_meanwh
     await task
     events = await hands.fetch(log.stream(KEY), 2)
     assert hands.numbers(events) == [2, 1]
-    assert [each.position for each in events] == [1, 2]
+    assert events[0].position < events[1].position
 
 
 async def test_what_else_happens_in_the_log_is_no_part_of_a_transaction_around_it(

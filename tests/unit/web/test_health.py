@@ -52,7 +52,14 @@ def ask() -> Ask:
 async def test_a_log_with_room_is_healthy(ask: Ask) -> None:
     answer = await ask(condition())
     assert answer["status"] == "healthy"
-    assert answer["events"] == {"status": "healthy", "message": "", "size": 900, "limit": 1000}
+    assert answer["events"] == {
+        "status": "healthy",
+        "message": "",
+        "size": 900,
+        "limit": 1000,
+        "engine": "sql",
+        "risk": "",
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from nexus.errors import DatabaseUnavailable, EventEngineUnavailable
+from nexus.errors import Unavailable
 from nexus.events.durable.journal import Journal, Placed
 from nexus.events.durable.rows import EventRow, row_of, size_of
 from nexus.events.event import Event
@@ -18,7 +18,6 @@ _MUCH: Final = 1_000_000
 """Characters after which a batch takes no more: servers and the loop mind large statements."""
 _PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 1.0
-_AWAY: Final = (DatabaseUnavailable, EventEngineUnavailable)
 
 
 class Batch(asyncio.Future[None]):
@@ -135,7 +134,7 @@ class Appender:
         self._settle(None)
 
     def _failed(self, error: BaseException) -> None:
-        if isinstance(error, _AWAY) and self._patience:
+        if isinstance(error, Unavailable) and self._patience:
             self._retrying = asyncio.get_running_loop().create_task(
                 self._retry(error), name="nexus.events.append", context=Context()
             )
@@ -165,7 +164,7 @@ class Appender:
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 try:
                     placed = await self._journal.append_again(batch.rows)
-                except _AWAY as again:
+                except Unavailable as again:
                     error = again
                     continue
                 self._written(placed)

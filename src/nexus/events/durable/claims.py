@@ -72,6 +72,11 @@ class Claims:
     # Being alive
 
     @property
+    def is_alone(self) -> bool:
+        """Whether no other process uses the log."""
+        return self._alone
+
+    @property
     def patience(self) -> float:
         """Seconds after which it is worth asking again for what another process has."""
         return self._lease / 4

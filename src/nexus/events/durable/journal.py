@@ -17,6 +17,9 @@ Placed: TypeAlias = tuple[int, Sequence[int]]
 """Where events are: the position that comes before the first of them, and the one of each."""
 
 
+AppendIn: TypeAlias = Callable[[Transaction, Sequence[EventRow]], Awaitable[Placed]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """How far a subscription has come.
@@ -55,8 +58,31 @@ class Journal(Protocol):
     """
 
     @property
+    def engine(self) -> str:
+        """The engine's name, as `events.engine` has it."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """Where the engine is, for people; never with a password."""
+        ...
+
+    @property
     def identity(self) -> str:
-        """The engine's name, and after a colon what tells this journal from one made anew."""
+        """What tells this journal from one that was made anew; to be asked once it is open."""
+        ...
+
+    @property
+    def appending_in(self) -> "AppendIn | None":
+        """Puts events in as a part of a transaction of the database, best its last.
+
+        None where the engine is apart from the database: the outbox keeps them until the commit.
+        """
+        ...
+
+    @property
+    def risk(self) -> str:
+        """What may be lost that was acknowledged, in words; to be asked once it is open."""
         ...
 
     @property
@@ -64,8 +90,16 @@ class Journal(Protocol):
         """Whether `listen` hears of what others do; otherwise they have to be asked."""
         ...
 
-    async def open(self) -> None:
-        """Connect, and make what is missing."""
+    async def open(self, owner: str, *, take_over: bool = False) -> None:
+        """Connect, and make what is missing.
+
+        Args:
+            owner: What tells this application's database from that of any other.
+            take_over: Whether to have the journal even if it is another owner's.
+
+        Raises:
+            EventJournalTaken: It is another application's.
+        """
         ...
 
     async def close(self) -> None:
@@ -83,14 +117,9 @@ class Journal(Protocol):
         ...
 
     async def append_again(self, rows: Sequence[EventRow]) -> Placed:
-        """Put events in unless they are there after all: the answer may have been lost."""
-        ...
+        """Put events in unless they are there after all: the answer may have been lost.
 
-    async def append_in(self, transaction: Transaction, rows: Sequence[EventRow]) -> Placed | None:
-        """Put events in if and only if a transaction of the database commits.
-
-        It is best its last part: others may wait for it until it ends. None where they have no
-        positions yet, and come into the journal after the commit.
+        An engine that cannot tell for certain puts them in twice rather than not at all.
         """
         ...
 

@@ -101,6 +101,9 @@ class Keeper:
         # An append whose answer was lost is in the log without having arrived here.
         await log.tail.look()
         await log.keep_only_again()
+        await log.broadcasts.report()
+        if log.outbox is not None:
+            await log.outbox.adopt()
         if not log.settings.alone:
             await log.sharing.share()
         log.look_for_letters()
@@ -122,6 +125,7 @@ class Keeper:
         await log.letter_box.trim(log.settings.dead_letter_limit)
         await log.claims.forget_the_dead()
         await log.sharing.forget_the_dead()
+        await log.broadcasts.forget_the_dead()
 
     async def move_idle_on(self) -> None:
         """Store that subscriptions without events have seen the log to its end."""

@@ -1,24 +1,25 @@
 """The durable log, put together."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 
 from nexus.data.database import Database
-from nexus.data.transaction import Transaction, current_transaction
-from nexus.errors import EventLogFull, NexusError, SubscriptionUnknown
+from nexus.data.transaction import current_transaction
+from nexus.errors import NexusError, SubscriptionUnknown
 from nexus.events.durable.acknowledgements import Acknowledgements
-from nexus.events.durable.appender import Appender
+from nexus.events.durable.broadcasts import Broadcasts
 from nexus.events.durable.claims import Claims
-from nexus.events.durable.journal import Journal, Placed
+from nexus.events.durable.figures import condition_of, figures_of
+from nexus.events.durable.journal import Journal
 from nexus.events.durable.keeper import Keeper
 from nexus.events.durable.letter_box import LetterBox
+from nexus.events.durable.origin import Origin
+from nexus.events.durable.outbox import Outbox
 from nexus.events.durable.progress import Progress
+from nexus.events.durable.publishing import Publishing
 from nexus.events.durable.records import Records
 from nexus.events.durable.retention import Retention
-from nexus.events.durable.rows import row_of, size_of
 from nexus.events.durable.sharing import Sharing
 from nexus.events.durable.stream import DurableStream
 from nexus.events.durable.tables import make_tables
@@ -40,6 +41,8 @@ class DurableLog:
         database: The database; it is open before the log is, and closed after it.
         journal: Where the events are; the log opens and closes it.
         settings: How the log behaves.
+        home: The journal in the database, where events may wait that came before `journal` was
+            chosen; `journal` itself by default.
 
     Attributes:
         settings: As given.
@@ -49,12 +52,18 @@ class DurableLog:
         records: The subscriptions of the cluster.
         retention: Removes what is old.
         sharing: Spreads subscriptions over the processes.
+        broadcasts: What every process is to hear of.
         letter_box: The dead letters.
         acknowledgements: Stores what was handled.
     """
 
     def __init__(
-        self, database: Database, journal: Journal, settings: LogSettings | None = None
+        self,
+        database: Database,
+        journal: Journal,
+        settings: LogSettings | None = None,
+        *,
+        home: Journal | None = None,
     ) -> None:
         self.journal = journal
         self.settings = settings or LogSettings()
@@ -64,19 +73,22 @@ class DurableLog:
         self.claims = Claims(
             database, journal, self.records, lease=self.settings.lease, alone=self.settings.alone
         )
-        self.tail = Tail(journal, self._dispatch)
+        self.tail = Tail(journal, self._dispatch, self._read_of_others)
+        self.broadcasts = Broadcasts(database, self.records, self.claims)
         self.acknowledgements = Acknowledgements(database, self.letter_box)
         self.retention = Retention(database, journal, self.settings)
         self._progress = Progress(database, journal)
-        patience = self.settings.publish_timeout if self.settings.when_away == "wait" else 0.0
-        self._appender = Appender(journal, self._arrived, patience)
         self._streams: dict[SubscriptionKey, DurableStream] = {}
         self._offers: dict[str, tuple[Callable[[list[Event]], None], ...]] = {}
         self._enabled: dict[str, bool] = {}
-        self._limit = self.settings.size_limit
+        self._heard: Callable[[list[Event]], None] | None = None
         self._kept: Collection[str] | None = None
+        self.origin = Origin(database, journal, home or journal)
         self.sharing = Sharing(self, database)
         self._keeper = Keeper(self, database)
+        self._publishing = Publishing(self, database)
+        self.make_room = self._keeper.make_room
+        self.append = self._publishing.append
         self.records.when_changed(self._offers.clear)
 
     # Running
@@ -84,18 +96,21 @@ class DurableLog:
     async def open(self) -> None:
         """Make what is missing, and take part in the cluster."""
         await make_tables(self._database)
-        await self.journal.open()
+        await self.origin.open()
         await self.sharing.open()
         await self.claims.renew()
+        await self.broadcasts.open()
         await self.records.read()
         self.tail.position = await self.journal.end()
         await self.retention.look()
+        if self.outbox is not None:
+            await self.outbox.open()
         self._keeper.start()
 
     async def close(self) -> None:
         """Store what was noted, give all leases back, and leave the cluster."""
         await self._keeper.stop()
-        await self._appender.close()
+        await self._publishing.close()
         await self.tail.close()
         await self.claims.close()
         with suppress(NexusError):  # leases run out, and what was not stored is delivered again
@@ -113,6 +128,22 @@ class DurableLog:
         self._keeper.note(error)
 
     @property
+    def outbox(self) -> Outbox | None:
+        """The events of transactions on their way to a journal that is apart from the database."""
+        return self._publishing.outbox
+
+    @property
+    def told(self) -> str:
+        """Why it cannot be worked with; empty when it can."""
+        return self._keeper.trouble
+
+    @property
+    def appended(self) -> tuple[int, int]:
+        """How many events this process has put in, and in how many writes."""
+        appender = self._publishing.appender
+        return appender.appended, appender.batches
+
+    @property
     def streams(self) -> Collection[DurableStream]:
         """The subscriptions that were asked for here."""
         return self._streams.values()
@@ -120,43 +151,31 @@ class DurableLog:
     # Publishing
 
     def wants(self, name: str) -> bool:
-        """Say whether a durable subscription of the cluster wants events of a name."""
-        return bool(self.records.wanting(name))
+        """Say whether events of a name have to be in the log."""
+        return bool(self.records.wanting(name)) or self.broadcasts.wants(name)
 
     def when_wants_change(self, callback: Callable[[], None]) -> None:
         """Have a function called whenever `wants` may give another answer."""
         self.records.when_changed(callback)
+        self.broadcasts.when_changed(callback)
 
-    def append(self, event: Event) -> Awaitable[None]:
-        """Put an event into the log."""
-        retention = self.retention
-        if retention.size >= self._limit:
-            return self._append_when_trimmed(event)
-        transaction = current_transaction(self._database)
-        if transaction is None or not transaction.commits:
-            return self._appender.append(event)
-        transaction.before_commit(self._append_in, event)
-        return _done()
+    async def hear(self, pattern: str) -> None:
+        """Have the events of other processes come here, too."""
+        await self.broadcasts.add(pattern)
 
-    async def _append_when_trimmed(self, event: Event) -> None:
-        await self._keeper.make_room()
-        if self.retention.is_full:
-            raise EventLogFull(
-                event=event.name, size=self.retention.size, limit=self.settings.size_limit
-            )
-        await self.append(event)
+    def hear_no_more(self, pattern: str) -> None:
+        """Have them come here no more, once for each `hear`."""
+        self.broadcasts.remove(pattern)
 
-    async def _append_in(self, transaction: Transaction, events: Sequence[Event]) -> None:
-        rows = [row_of(event) for event in events]
-        placed = await self.journal.append_in(transaction, rows)
-        size = sum(map(size_of, rows))
-        if placed is not None:
-            transaction.after_commit(partial(self._arrived, placed, list(events), size))
+    def when_heard(self, callback: Callable[[list[Event]], None]) -> None:
+        """Have a function called with what other processes have published."""
+        self._heard = callback
 
-    def _arrived(self, placed: Placed, events: list[Event], size: int) -> None:
-        self.retention.size += size
-        self.retention.events += len(events)
-        self.tail.arrived(placed, events)
+    def _read_of_others(self, events: list[Event]) -> None:
+        if self._heard is not None and self.broadcasts.is_used:
+            others = self._publishing.of_others(events)
+            if others:
+                self._heard(others)
 
     def _dispatch(self, events: list[Event]) -> None:
         start, count = 0, len(events)
@@ -328,31 +347,8 @@ class DurableLog:
     @property
     def condition(self) -> LogCondition:
         """Whether it can be worked with."""
-        retention = self.retention
-        return LogCondition(
-            trouble=self._keeper.trouble,
-            size=retention.size,
-            limit=self.settings.size_limit,
-            is_nearly_full=retention.is_nearly_full,
-            is_full=retention.is_full,
-        )
+        return condition_of(self)
 
     def figures(self) -> Mapping[str, float]:
         """Give what the metrics show."""
-        return {
-            "log_events": self.retention.events,
-            "log_bytes": self.retention.size,
-            "log_limit_bytes": self.settings.size_limit,
-            "appended_total": self._appender.appended,
-            "append_batches_total": self._appender.batches,
-            "refused_acknowledgements_total": self.acknowledgements.refused,
-            "dead_letters_total": self.letter_box.buried,
-            "dead_letters_evicted_total": self.letter_box.evicted,
-            "removed_total": self.retention.removed,
-        }
-
-
-def _done() -> "asyncio.Future[None]":
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    future.set_result(None)
-    return future
+        return figures_of(self)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from nexus.data.database import Database
 from nexus.events.durable.dialect import Dialect
 from nexus.events.durable.journal import Backlog, Journal, Place
+from nexus.events.durable.tables import LOCK_HEAD
 from nexus.events.log.key import SubscriptionKey
 from nexus.events.log.lag import Lag
 
@@ -31,6 +32,7 @@ class Progress:
         """
         dialect = self._dialect
         async with self._database.transaction() as transaction:
+            await transaction.execute(LOCK_HEAD)
             # From here on, no acknowledgment is taken any more.
             await transaction.execute(
                 dialect(

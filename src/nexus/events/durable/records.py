@@ -1,7 +1,7 @@
 """Which durable subscriptions there are in the cluster."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from nexus.data.database import Database
@@ -46,6 +46,7 @@ class Records:
         self._wanting: dict[str, tuple[SubscriptionKey, ...]] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._turn = asyncio.Lock()
+        self._others: list[Callable[[], Awaitable[None]]] = []
         self.version = -1
 
     def __contains__(self, key: object) -> bool:
@@ -59,6 +60,10 @@ class Records:
     def when_changed(self, callback: Callable[[], None]) -> None:
         """Have a function called whenever `wanting` may give another answer."""
         self._callbacks.append(callback)
+
+    def also_read(self, read: Callable[[], Awaitable[None]]) -> None:
+        """Have something read that changes with the same version, before that counts as known."""
+        self._others.append(read)
 
     def wanting(self, name: str) -> tuple[SubscriptionKey, ...]:
         """Give the subscriptions that want events of a name."""
@@ -79,6 +84,8 @@ class Records:
             rows = await self._database.fetch_all(
                 "SELECT plugin, pattern, id FROM nexus_event_subscriptions"
             )
+            for read in self._others:
+                await read()
             self.version = int(head[0])
             self._note({SubscriptionKey(plugin, pattern): row for plugin, pattern, row in rows})
 
@@ -102,7 +109,7 @@ class Records:
             return False
         async with self._database.transaction() as transaction:
             # It locks the head: nobody appends between what it says and the commit.
-            await self._change(transaction)
+            await self.change(transaction)
             end = await self._journal.end(transaction)
             for key in new:
                 await transaction.execute(self._dialect(_ADD), (*key, end, *key))
@@ -119,12 +126,13 @@ class Records:
         await self.read()
 
     async def _remove(self, transaction: Transaction, keys: Collection[SubscriptionKey]) -> None:
-        await self._change(transaction)
+        await self.change(transaction)
         for key in keys:  # letters come last, as with those who store acknowledgments
             await transaction.execute(self._dialect(_REMOVE), key)
             await self._letter_box.forget(transaction, key)
 
-    async def _change(self, transaction: Transaction) -> None:
+    async def change(self, transaction: Transaction) -> None:
+        """Have every process read again what there is, once a transaction has committed."""
         await transaction.execute(_CHANGE)
         await self._journal.tell(transaction)
 

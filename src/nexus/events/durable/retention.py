@@ -4,9 +4,10 @@ import logging
 import time
 from typing import Final
 
-from nexus.data.database import Database
+from nexus.data.database import Database, Executor
 from nexus.events.durable.dialect import Dialect
 from nexus.events.durable.journal import Journal
+from nexus.events.durable.tables import LOCK_HEAD
 from nexus.events.log.settings import LogSettings
 
 logger = logging.getLogger(__name__)
@@ -77,16 +78,23 @@ class Retention:
             await self._remove(min(handled, await self._journal.overflow(int(target))))
             await self.look()
 
-    async def _handled(self) -> int:
+    async def _handled(self, executor: Executor | None = None) -> int:
         """Give the position up to which all subscriptions have handled everything."""
-        end = await self._journal.end()
-        row = await self._database.fetch_one(
+        end = await self._journal.end(executor)
+        row = await (executor or self._database).fetch_one(
             "SELECT min(last_position) FROM nexus_event_subscriptions"
         )
         return end if row[0] is None else int(row[0])
 
     async def _remove(self, up_to: int) -> None:
-        self.removed += await self._journal.remove(up_to)
+        if self._journal.appending_in is not None:
+            self.removed += await self._journal.remove(up_to)
+            return
+        async with self._database.transaction() as transaction:
+            # Whoever asks for a replay takes the head first, too: what that gives back stays.
+            await transaction.execute(LOCK_HEAD)
+            handled = await self._handled(transaction)
+            self.removed += await self._journal.remove(min(up_to, handled))
 
     async def _pass_over_disabled(self, oldest: int, too_old: int) -> None:
         """Let plugins that have been disabled for long lose what is too old."""

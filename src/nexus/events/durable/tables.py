@@ -105,6 +105,10 @@ _STATEMENTS: Final = (
 )
 
 
+LOCK_HEAD: Final = "UPDATE nexus_event_head SET version = version"
+"""Locks the head until the end of a transaction."""
+
+
 async def make_tables(database: Database, statements: Sequence[str] = _STATEMENTS) -> None:
     """Make the tables that are missing; several processes may do it at once.
 

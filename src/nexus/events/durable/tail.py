@@ -25,12 +25,19 @@ class Tail:
     Args:
         journal: Where the events are.
         dispatch: Takes events that follow on those before, with their positions.
+        read: Told of those that were read, as others have appended them.
 
     Attributes:
         position: The last position that was dispatched.
     """
 
-    def __init__(self, journal: Journal, dispatch: Callable[[list[Event]], None]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        dispatch: Callable[[list[Event]], None],
+        read: Callable[[list[Event]], None] = lambda _events: None,
+    ) -> None:
+        self._tell_read = read
         self._journal = journal
         self._dispatch = dispatch
         self._early: dict[int, list[Event]] = {}
@@ -113,7 +120,10 @@ class Tail:
         end = await self._journal.end()
         events, following = await self._journal.page(self.position + 1, end)
         # Positions have no gaps but where old events were removed, which all have handled.
+        new = [each for each in events if each.position > self.position]
         self._take(events)
+        if new:
+            self._tell_read(new)
         self.position = max(self.position, following - 1)
         for before in sorted(each for each in self._early if each <= self.position):
             self._take(self._early.pop(before))

@@ -13,6 +13,9 @@ class LogCondition:
         limit: How many it may take.
         is_nearly_full: Whether it comes close to that.
         is_full: Whether nothing more can be put in.
+        engine: The engine that has the events, as `events.engine` names it.
+        location: Where it is, for people.
+        risk: What it may lose that it has acknowledged, in words; empty when nothing.
     """
 
     trouble: str
@@ -20,3 +23,6 @@ class LogCondition:
     limit: int
     is_nearly_full: bool
     is_full: bool
+    engine: str = "sql"
+    location: str = ""
+    risk: str = ""

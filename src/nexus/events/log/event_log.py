@@ -80,11 +80,33 @@ class EventLog(Protocol):
         ...
 
     def wants(self, name: str) -> bool:
-        """Say whether a durable subscription of the cluster wants events of a name."""
+        """Say whether events of a name have to be in the log.
+
+        They do where a durable subscription of the cluster wants them, or where another process
+        wants to hear of them.
+        """
         ...
 
     def when_wants_change(self, callback: Callable[[], None]) -> None:
         """Have a function called whenever `wants` may give another answer."""
+        ...
+
+    async def hear(self, pattern: str) -> None:
+        """Have the events of other processes come here as well, from now on.
+
+        When that has been awaited, every live process knows it.
+        """
+        ...
+
+    def hear_no_more(self, pattern: str) -> None:
+        """Have them come here no more, once for each `hear`."""
+        ...
+
+    def when_heard(self, callback: Callable[[list[Event]], None]) -> None:
+        """Have a function called with events that others have published, once for each event.
+
+        It is given more than was asked for: all that others have put into the log.
+        """
         ...
 
     def append(self, event: Event) -> Awaitable[None]:

@@ -38,7 +38,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 async def journal(database: Database) -> Journal:
     made = SqlJournal(database)
-    await made.open()
+    await made.open("me")
     return made
 
 

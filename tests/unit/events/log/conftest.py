@@ -83,6 +83,9 @@ class MemoryLog:
     def when_wants_change(self, callback: Callable[[], None]) -> None:
         """It never changes."""
 
+    def when_heard(self, callback: Callable[[list[Event]], None]) -> None:
+        """There are no others."""
+
     async def open(self) -> None:
         """Nothing to do."""
 

@@ -9,7 +9,7 @@ from nexus.data.database import Database, Executor
 from nexus.data.engines.server.database import ServerDatabase
 from nexus.data.transaction import Transaction
 from nexus.events.durable.dialect import Dialect
-from nexus.events.durable.journal import Backlog, Place, Placed
+from nexus.events.durable.journal import AppendIn, Backlog, Place, Placed
 from nexus.events.durable.rows import EventRow
 from nexus.events.durable.tables import make_tables
 from nexus.events.engines.sql.appending import append_in, appending, appending_at_once
@@ -31,7 +31,9 @@ class SqlJournal:
         database: The database; it is open before the journal is, and closed after it.
     """
 
-    identity: Final = "sql"
+    engine: Final = "sql"
+    identity: Final = ""
+    risk: Final = ""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,12 +51,22 @@ class SqlJournal:
         self.overflow = searching.overflow
 
     @property
+    def location(self) -> str:
+        """Where the database is."""
+        return self._database.location
+
+    @property
+    def appending_in(self) -> AppendIn:
+        """Puts events in as a part of a transaction."""
+        return append_in
+
+    @property
     def tells(self) -> bool:
         """Whether the database tells of what others do: PostgreSQL does."""
         return isinstance(self._database, ServerDatabase) and self._database.engine == "postgresql"
 
-    async def open(self) -> None:
-        """Make the tables that are missing."""
+    async def open(self, owner: str, *, take_over: bool = False) -> None:  # noqa: ARG002 - its own
+        """Make the tables that are missing; they can be nobody else's."""
         await make_tables(self._database, EVENTS)
 
     async def close(self) -> None:
@@ -89,16 +101,12 @@ class SqlJournal:
             first = int(row[0])
             return first - 1, range(first, first + len(rows))
 
-    async def append_in(self, transaction: Transaction, rows: Sequence[EventRow]) -> Placed | None:
-        """Put events in as a part of a transaction."""
-        return await append_in(transaction, rows)
-
     async def remove(self, up_to: int) -> int:
         """Remove all up to a position, a little at a time: others want to write, too."""
         first = await self._searching.first(0)
         if first is None:
             return 0
-        start, removed = int(first[0]), 0
+        start, removed = first.position, 0
         while start <= up_to:
             end = min(start + _CHUNK - 1, up_to)
             removed += await self._database.execute(
@@ -132,7 +140,7 @@ class SqlJournal:
         """Give how many bytes it takes, about, and how many events it has."""
         last, end = await self._database.fetch_one("SELECT position, bytes FROM nexus_event_head")
         first = await self._searching.first(0)
-        return (0, 0) if first is None else (end - first[1], last - first[0] + 1)
+        return (0, 0) if first is None else (end - first.before, last - first.position + 1)
 
     # Others
 

@@ -1,10 +1,11 @@
 """Looks into the events that the application's database has."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Sequence
+from typing import Any, Final, NamedTuple
 
 from nexus.data.database import Database
 from nexus.events.durable.dialect import Dialect
+from nexus.events.durable.halving import first_position
 from nexus.events.durable.journal import Backlog, Place
 from nexus.events.durable.rows import COLUMNS, positioned
 from nexus.events.engines.sql.naming import named_like
@@ -13,6 +14,20 @@ from nexus.events.pattern import check_pattern, matches
 
 _PAGE: Final = 1000
 _EVENTS: Final = f"SELECT position, {COLUMNS} FROM nexus_events"  # noqa: S608 - nothing from outside
+
+
+class Mark(NamedTuple):
+    """What is known of an event without its data.
+
+    Attributes:
+        position: Where it is.
+        before: How many bytes were ever put in before it.
+        time_ns: When it was published, in nanoseconds since the epoch.
+    """
+
+    position: int
+    before: int
+    time_ns: int
 
 
 class Searching:
@@ -109,38 +124,29 @@ class Searching:
 
     async def position_at(self, time_ns: int) -> int:
         """Give the position of the first event that was published at a time or after it."""
-        return await self._search(lambda row: row[2] >= time_ns)
+        return await first_position(
+            self.first, await self._end(), lambda mark: mark.time_ns >= time_ns
+        )
 
     async def overflow(self, size: int) -> int:
         """Give the last position that has to go for the rest to take so many bytes."""
         row = await self._database.fetch_one("SELECT bytes FROM nexus_event_head")
         wanted = int(row[0]) - size
-        return await self._search(lambda row: row[1] >= wanted) - 1
+        end = await self._end()
+        return await first_position(self.first, end, lambda mark: mark.before >= wanted) - 1
 
-    async def _search(self, is_behind: Callable[[Any], bool]) -> int:
-        """Give the first position from which on something holds."""
+    async def _end(self) -> int:
         row = await self._database.fetch_one("SELECT position FROM nexus_event_head")
-        high = int(row[0]) + 1
-        first = await self.first(0)
-        if first is None or is_behind(first):
-            return high if first is None else int(first[0])
-        low = int(first[0])
-        while high - low > 1:
-            middle = (low + high) // 2
-            found = await self.first(middle)
-            if found is None or found[0] >= high or is_behind(found):
-                high = middle
-            else:
-                low = int(found[0])
-        return high
+        return int(row[0])
 
-    def first(self, position: int) -> Awaitable[Any]:
-        """Give position, bytes before it and time of the first event from a position on."""
-        return self._fetch_one(
+    async def first(self, position: int) -> Mark | None:
+        """Give the first event from a position on."""
+        row = await self._fetch_one(
             "SELECT position, before_bytes, time_ns FROM nexus_events WHERE position >= ?"
             " ORDER BY position LIMIT 1",
             (position,),
         )
+        return None if row is None else Mark(*map(int, row))
 
     def _fetch_all(self, query: str, parameters: Sequence[Any]) -> Awaitable[Sequence[Any]]:
         return self._database.fetch_all(self._dialect(query), parameters)
