@@ -74,6 +74,22 @@ class BasePlugin(ABC):
         `create_task` are stopped afterwards by the platform.
         """
 
+    async def on_dependency_changed(  # noqa: B027 - a plugin that holds nothing has nothing to write
+        self, plugin: str, stale: tuple[str, ...]
+    ) -> None:
+        """Let go of what belongs to a generation of another plugin that serves no longer.
+
+        Called when a plugin that the manifest depends on, or whose service this one was given by
+        `get_service` or `require_service`, has been reloaded or has stopped. A look-up gives what
+        serves now; the old generation shuts down after this has returned. What is done by way of
+        `service_ref` needs nothing of it.
+
+        Args:
+            plugin: The other plugin's name.
+            stale: The names of the services of which this plugin was given an object that is not
+                the one that serves now.
+        """
+
     def get_api_routes(self) -> "list[APIRouter]":
         """Give the routers to serve under `/plugins/<name>/`.
 

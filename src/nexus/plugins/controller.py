@@ -193,7 +193,7 @@ class PluginController:
             problem = self._commit(generation, None)
         self._attempt = None
         if self.live is generation:
-            await generation.events.release()
+            await generation.follow_up()
             await generation.finish_data()
             return
         if verdict.runs and not attempt.called_off:
@@ -298,7 +298,7 @@ class PluginController:
             return problem
         self.take_over(found, configuration)
         self._show(Verdict(state=PluginState.RUNNING))
-        await new.events.release()
+        await new.follow_up()
         await self._end(self._relief.retire(old), patience=_RETIREMENT_WORTH_WAITING_FOR)
         return None
 

@@ -14,6 +14,7 @@ from nexus.observability.health import HealthStatus
 from nexus.plugins.context import PluginContext
 from nexus.plugins.current import current_owner
 from nexus.plugins.data_access import DataAccess
+from nexus.plugins.dependants import tell_of_outdated
 from nexus.plugins.durable_subscriptions import DurableSubscriptions
 from nexus.plugins.event_contributions import EventContributions
 from nexus.plugins.finishing import Finishing
@@ -66,6 +67,7 @@ class Generation:
         self._variables.run(current_owner.set, self)
         self._hosted: HostedPlugin | None = None
         self._has_begun = False
+        self._telling = asyncio.Lock()
         self.step = "the queue"
         self.takes_its_time = False
         self._mount: Any = None
@@ -203,8 +205,39 @@ class Generation:
         self.jobs.go_live(predecessor.jobs if predecessor else None)
         self._live_since = time.monotonic()
         self._committed_at = datetime.now(UTC)
+        platform.dependants.add(self)
         if predecessor is not None:
             predecessor._cell.stage = Stage.RETIRED  # noqa: SLF001 - one step over two generations
+
+    async def follow_up(self) -> None:
+        """Do what follows the commit: what was held goes out, and what went stale is told."""
+        await self.events.release()
+        await tell_of_outdated(self, self.services.outdated(), self._platform.drain.left())
+
+    # What it holds of others
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Give the plugins that its manifest depends on."""
+        return frozenset(need.name for need in self.blueprint.manifest.dependencies)
+
+    def give_up(self, owner: str, generation: int) -> tuple[str, ...]:
+        """Forget what was taken from generations up to this one, and give the services' names."""
+        return self.services.give_up(owner, generation)
+
+    async def tell(self, provider: str, stale: tuple[str, ...], limit: float) -> None:
+        """Have the plugin told that another one has changed; what goes wrong is logged."""
+        async with self._telling:
+            if self._hosted is None:
+                return
+            try:
+                await self._hosted.dependency_changed(provider, stale, limit)
+            except NexusError as error:
+                logger.error(  # noqa: TRY400 - the cause is logged, not the wrapper
+                    "A plugin could not take note of a change of another one",
+                    extra={"plugin": self.plugin, "provider": provider, "reason": str(error)},
+                    exc_info=error.__cause__ and plugin_part(error.__cause__),
+                )
 
     @property
     def _declared_patterns(self) -> tuple[str, ...]:
@@ -234,23 +267,27 @@ class Generation:
         platform.bus.detach(self.events.subscriptions)
         platform.services.replace(self.services.offers, ())
         self.jobs.withdraw()
+        platform.dependants.remove(self)
         self._cell.stage = Stage.RETIRED
 
     async def retire(self) -> None:
         """Finish the work in hand, shut the plugin down, and end what the generation owns.
 
-        To be called after `withdraw`, or after the successor's `commit`.
+        Those who hold something of it are told meanwhile. To be called after `withdraw`, or after
+        the successor's `commit`.
         """
         limit = self._platform.drain.left()
-        cut, dropped, cut_off = await asyncio.gather(
+        cut, dropped, cut_off, calls, _ = await asyncio.gather(
             self._platform.exposure.drain(self._mount, limit),
             self._platform.bus.drain(self.events.undrained, limit),
             self.jobs.drain(limit),
+            self.services.drain(limit),
+            self._platform.dependants.tell(self.plugin, self.number, limit),
         )
-        if cut or dropped or cut_off:
+        found = {"requests": cut, "events": dropped, "jobs": cut_off, "calls": calls}
+        if any(found.values()):
             logger.warning(
-                "The drain limit ended work in hand",
-                extra={"plugin": self.plugin, "requests": cut, "events": dropped, "jobs": cut_off},
+                "The drain limit ended work in hand", extra={"plugin": self.plugin, **found}
             )
         await self._end()
 

@@ -78,6 +78,11 @@ class HostedPlugin(Protocol):
     def info(self) -> Mapping[str, Any]:
         """Give what `get_info` returns."""
 
+    async def dependency_changed(
+        self, provider: str, stale: tuple[str, ...], timeout: float
+    ) -> None:
+        """Run `on_dependency_changed`."""
+
     async def shutdown(self, timeout: float) -> None:
         """Run `shutdown`."""
 

@@ -147,6 +147,22 @@ class InProcessPlugin:
             raise self._unexpected("get_info", info, "a dictionary")
         return _mapping(presentable(info))
 
+    async def dependency_changed(
+        self, provider: str, stale: tuple[str, ...], timeout: float
+    ) -> None:
+        """Run `on_dependency_changed`, where the plugin has its own."""
+        plugin = self._plugin
+        own = getattr(type(plugin), "on_dependency_changed", None)
+        if plugin is None or own is BasePlugin.on_dependency_changed:
+            return
+        await call_hook(
+            self._name,
+            "on_dependency_changed",
+            lambda: plugin.on_dependency_changed(provider, stale),
+            timeout=timeout,
+            context=self._variables.copy(),
+        )
+
     async def shutdown(self, timeout: float) -> None:
         """Run `shutdown`."""
         await call_hook(

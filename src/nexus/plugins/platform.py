@@ -2,13 +2,14 @@
 
 import contextvars
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nexus.config import ConfigChange
 from nexus.data import KeyValueStore
 from nexus.data.database import Database
 from nexus.events import EventBus
 from nexus.jobs.scheduler import JobScheduler
+from nexus.plugins.dependants import Dependants
 from nexus.plugins.drain_budget import DrainBudget
 from nexus.plugins.exposure import Exposure
 from nexus.plugins.host import Host
@@ -51,6 +52,7 @@ class Platform:
         variables: The context variables that plugin code starts from.
         settings_changed: Told (plugin, changes) after a plugin changed its own settings.
         mask: Takes secrets out of a text.
+        dependants: Knows who is to be told when a generation serves no longer.
     """
 
     host: Host
@@ -67,3 +69,4 @@ class Platform:
     variables: contextvars.Context
     settings_changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]]
     mask: Callable[[str], str] = str
+    dependants: Dependants = field(default_factory=Dependants)

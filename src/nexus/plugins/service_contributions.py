@@ -1,7 +1,9 @@
 """The services of one generation."""
 
+import asyncio
 from typing import Any
 
+from nexus.plugins.dependants import Taken
 from nexus.plugins.stage import Stage, StageCell
 from nexus.services import Offer, ServiceReference, ServiceRegistry
 
@@ -24,6 +26,7 @@ class ServiceContributions:
         self._number = number
         self._cell = cell
         self._offers: dict[str, Offer] = {}
+        self._taken: set[Taken] = set()
 
     @property
     def offers(self) -> tuple[Offer, ...]:
@@ -56,7 +59,12 @@ class ServiceContributions:
             own = self._offers.get(wanted)
             if own is not None:
                 return own.service
-        return self._registry.find(wanted)
+        offer = self._registry.offer(wanted)
+        if offer is None:
+            return None
+        if offer.owner != self._plugin:
+            self._taken.add(_taken(offer))
+        return offer.service
 
     def require(self, wanted: str | type[Any]) -> Any:
         """Give a service.
@@ -67,6 +75,29 @@ class ServiceContributions:
         found = self.find(wanted)
         return self._registry.require(wanted) if found is None else found
 
+    def give_up(self, owner: str, generation: int) -> tuple[str, ...]:
+        """Forget what was taken from a plugin's generations up to this one, and give its names."""
+        stale = {
+            each for each in self._taken if each.owner == owner and each.generation <= generation
+        }
+        self._taken -= stale
+        return tuple(sorted({each.name for each in stale}))
+
+    def outdated(self) -> list[Taken]:
+        """Give what was taken and is no longer what its name gives."""
+        live = {_taken(offer) for offer in self._registry.offers()}
+        return [each for each in self._taken if each not in live]
+
+    async def drain(self, limit: float) -> int:
+        """Wait for the calls by way of references, and give how many go on at the limit."""
+        return sum(
+            await asyncio.gather(*(each.calls.drained(limit) for each in self._offers.values()))
+        )
+
     def reference(self, name: str) -> ServiceReference:
         """Give a handle that outlives swaps of the provider."""
         return self._registry.reference(name)
+
+
+def _taken(offer: Offer) -> Taken:
+    return Taken(name=offer.name, owner=offer.owner, generation=offer.generation)

@@ -1,9 +1,12 @@
 """A handle on a service that outlives swaps of its provider."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
+
+if TYPE_CHECKING:
+    from nexus.services.registry import Offer
 
 
 class ServiceReference:
@@ -12,6 +15,9 @@ class ServiceReference:
     Keep it as long as you like: `reference.charge(10)` reaches the generation that is live now.
     An attribute taken from it (`charge = reference.charge`) belongs to one generation; take it
     anew for each use.
+
+    An asynchronous call that is in hand when its provider is reloaded ends on the old generation,
+    which does not shut down before, within the drain limit.
     """
 
     __slots__ = ("_find", "_require", "name")
@@ -19,8 +25,8 @@ class ServiceReference:
     def __init__(
         self,
         name: str,
-        find: Callable[[str], object | None],
-        require: Callable[[str], object],
+        find: "Callable[[str], Offer | None]",
+        require: "Callable[[str], Offer]",
     ) -> None:
         self.name = name
         self._find = find
@@ -28,7 +34,8 @@ class ServiceReference:
 
     def get(self) -> Any:
         """Give the service, or None when nobody offers it now."""
-        return self._find(self.name)
+        offer = self._find(self.name)
+        return None if offer is None else offer.service
 
     def require(self) -> Any:
         """Give the service.
@@ -36,10 +43,11 @@ class ServiceReference:
         Raises:
             ServiceNotFound: Nobody offers it now.
         """
-        return self._require(self.name)
+        return self._require(self.name).service
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(self._require(self.name), attribute)
+        offer = self._require(self.name)
+        return offer.calls.counted(getattr(offer.service, attribute))
 
     def __bool__(self) -> bool:
         return self._find(self.name) is not None

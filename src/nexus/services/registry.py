@@ -1,11 +1,12 @@
 """Which services are live, and whose they are."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from nexus.errors import ServiceAmbiguous, ServiceConflict, ServiceNotFound
+from nexus.services.calls import CallsInHand
 from nexus.services.protocols import fits, members_of
 from nexus.services.reference import ServiceReference
 
@@ -19,12 +20,14 @@ class Offer:
         service: The object itself.
         owner: The plugin that offers it.
         generation: The number of the plugin's generation.
+        calls: Those of its calls by way of a reference that have not ended.
     """
 
     name: str
     service: Any
     owner: str
     generation: int
+    calls: CallsInHand = field(default_factory=CallsInHand, compare=False, repr=False)
 
 
 class ServiceRegistry:
@@ -60,32 +63,44 @@ class ServiceRegistry:
             self._live[offer.name] = offer
         self._by_protocol.clear()
 
-    def find(self, wanted: str | type[Any]) -> Any:
-        """Give the live service of this name or Protocol, or None.
+    def offer(self, wanted: str | type[Any]) -> Offer | None:
+        """Give the live offer of this name or Protocol, or None.
 
         Raises:
             ServiceAmbiguous: More than one live service fits the Protocol.
             TypeError: `wanted` is a class, but no Protocol.
         """
-        offer = self._live.get(wanted) if isinstance(wanted, str) else self._fitting(wanted)
+        return self._live.get(wanted) if isinstance(wanted, str) else self._fitting(wanted)
+
+    def find(self, wanted: str | type[Any]) -> Any:
+        """Give the live service of this name or Protocol, or None; raises as `offer`."""
+        offer = self.offer(wanted)
         return None if offer is None else offer.service
 
-    def require(self, wanted: str | type[Any]) -> Any:
-        """Give the live service of this name or Protocol.
+    def require_offer(self, wanted: str | type[Any]) -> Offer:
+        """Give the live offer of this name or Protocol.
 
         Raises:
             ServiceNotFound: Nobody offers it.
             ServiceAmbiguous: More than one live service fits the Protocol.
         """
-        service = self.find(wanted)
-        if service is None:
+        offer = self.offer(wanted)
+        if offer is None:
             name = wanted if isinstance(wanted, str) else wanted.__qualname__
             raise ServiceNotFound(name=name, offered=tuple(self._live))
-        return service
+        return offer
+
+    def require(self, wanted: str | type[Any]) -> Any:
+        """Give the live service of this name or Protocol; raises as `require_offer`."""
+        return self.require_offer(wanted).service
+
+    def is_live(self, offer: Offer) -> bool:
+        """Tell whether this very offer is what its name gives now."""
+        return self._live.get(offer.name) is offer
 
     def reference(self, name: str) -> ServiceReference:
         """Give a handle that stays valid across swaps of the provider."""
-        return ServiceReference(name, self.find, self.require)
+        return ServiceReference(name, self.offer, self.require_offer)
 
     def offers(self) -> tuple[Offer, ...]:
         """Give every live offer, sorted by name."""
