@@ -1,7 +1,7 @@
 """Measures everything, or what is named, and prints and keeps one table.
 
-python -m benchmarks [bus rivals data collections durable http openapi imports start] [--rounds N]
-    [--output FOLDER]
+python -m benchmarks [bus rivals data collections durable event_rivals http openapi imports start]
+    [--rounds N] [--output FOLDER]
 """
 
 import argparse
@@ -48,6 +48,7 @@ SUITES: dict[str, Callable[[int | None], list[Row]]] = {
     "data": lambda rounds: _run("data", **_rounds(rounds)),
     "collections": lambda rounds: _run("collections", **_rounds(rounds)),
     "durable": lambda rounds: _run("durable", **_rounds(rounds)),
+    "event_rivals": lambda rounds: _run("event_rivals", **_rounds(rounds)),
     "http": _http,
     "openapi": _openapi,
     "imports": lambda rounds: _run("imports", **_rounds(rounds)),
