@@ -5,8 +5,8 @@ kept, one handler counts them, and what it has handled is acknowledged. Publishe
 in one process. Time runs from the first publication until all have been handled and acknowledged.
 Each rival is set up as its documents have it for throughput: FastStream with a durable pull
 consumer and with a consumer group, procrastinate with a worker of 32 jobs at once that listens,
-Celery with late acknowledgments and a pool of threads. Fewer events for those that take longer: what
-counts is the time for each.
+Celery with late acknowledgments and a pool of threads. Fewer events for those that take longer:
+what counts is the time for each.
 
 FastStream has no engine in SQL, procrastinate none but PostgreSQL, and Celery none in NATS; its own
 documents call its SQL transport experimental.

@@ -58,7 +58,7 @@ def tracked_texts() -> Iterator[tuple[str, str]]:
 
 def pinned(name: str) -> dict[str, str]:
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
-    pin = r"^([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,-]+\])?==([^\s;\\]+)"
+    pin = r"^([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9, -]+\])?==([^\s;\\]+)"
     return dict(re.findall(pin, text, re.MULTILINE))
 
 
