@@ -1,5 +1,6 @@
 """An application that changes the engine of its event log, or loses what one had."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -98,3 +99,27 @@ async def test_a_log_that_was_made_anew_is_told_of_and_delivers_what_is_new(
     assert "The event log was made anew; what waited in the one before is lost" in caplog.messages
     await log.append(Event("user.created", {"n": 4}))
     assert hands.numbers(await hands.fetch(log.stream(KEY), 1)) == [4]
+
+
+async def test_a_log_that_has_lost_its_end_is_told_of_and_goes_on(
+    store: Any, hands: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = await store.open(alone=True)
+    await log.declare("mail", ["user.*"])
+    await hands.append(log, 1)
+    database = store.database(log)
+    await database.execute("UPDATE nexus_event_subscriptions SET last_position = 9000000000000000")
+    await store.close()
+    log = await store.open(alone=True)
+    assert "The event log has lost its end; what was published last may be gone" in caplog.messages
+    await hands.append(log, 2)
+    assert hands.numbers(await hands.fetch(log.stream(KEY), 1)) == [2]
+
+
+async def test_several_processes_begin_with_an_engine_at_once(store: Any, hands: Any) -> None:
+    logs = await asyncio.gather(*(store.open() for _ in range(4)))
+    await logs[0].declare("mail", ["user.*"])
+    for number, log in enumerate(logs):
+        await hands.append(log, number)
+    found = await hands.fetch(logs[1].stream(KEY), 4)
+    assert hands.numbers(found) == [0, 1, 2, 3]

@@ -6,10 +6,11 @@ what tells the application from any other that shares a server with it.
 
 import logging
 import uuid
+from contextlib import suppress
 from typing import Final
 
 from nexus.data.database import Database
-from nexus.errors import EventEngineChanged
+from nexus.errors import EventEngineChanged, UniqueViolation
 from nexus.events.durable.dialect import Dialect
 from nexus.events.durable.journal import Journal, Place
 from nexus.events.durable.tables import make_tables
@@ -64,43 +65,57 @@ class Origin:
             await self._refuse_if_any_wait(engine)
         await journal.open(owner, take_over=switch)
         if engine != journal.engine:
-            await self._rewind(await journal.end())
+            await self._begin(engine, identity, at=await journal.end())
         elif identity != journal.identity:
             logger.error(
                 "The event log was made anew; what waited in the one before is lost",
                 extra={"engine": engine, "location": journal.location},
             )
-            await self._rewind(0)
+            await self._begin(engine, identity, at=0)
         else:
-            await self.keep_within(await journal.end())
-        await self._database.execute(
-            self._dialect("UPDATE nexus_event_journal SET engine = ?, identity = ?"),
-            (journal.engine, journal.identity),
-        )
+            await self._keep_within()
 
-    async def keep_within(self, end: int) -> None:
+    async def _begin(self, engine: str, identity: str, *, at: int) -> None:
+        """Have the cursors belong to the journal from now on; of several processes, one does it."""
+        async with self._database.transaction() as transaction:
+            is_first = await transaction.execute(
+                self._dialect(
+                    "UPDATE nexus_event_journal SET engine = ?, identity = ?"
+                    " WHERE engine = ? AND identity = ?"
+                ),
+                (self._journal.engine, self._journal.identity, engine, identity),
+            )
+            if is_first:
+                await transaction.execute(self._dialect(_REWIND), (at,))
+
+    async def _keep_within(self) -> None:
         """Bring back the cursors that are behind the end, as after a server lost what it had."""
-        lost = await self._database.execute(
+        row = await self._database.fetch_one(
+            "SELECT COALESCE(max(last_position), 0) FROM nexus_event_subscriptions"
+        )
+        end = await self._journal.end()  # after the cursors, which others move on to it
+        if int(row[0]) <= end:
+            return
+        logger.error(
+            "The event log has lost its end; what was published last may be gone",
+            extra={"engine": self._journal.engine, "location": self._journal.location},
+        )
+        await self._database.execute(
             self._dialect(f"{_REWIND} WHERE last_position > ?"), (end, end)
         )
-        if lost:
-            logger.error(
-                "The event log has lost its end; what was published last may be gone",
-                extra={"engine": self._journal.engine, "location": self._journal.location},
-            )
 
     async def _known(self) -> tuple[str, str, str]:
         query = "SELECT owner, engine, identity FROM nexus_event_journal"
         row = await self._database.fetch_one(query)
         if row is None:
-            await self._database.execute(
-                self._dialect(
-                    "INSERT INTO nexus_event_journal (id, owner, engine, identity)"
-                    " SELECT 1, ?, 'sql', '' FROM (SELECT 1 AS one) AS once"
-                    " WHERE NOT EXISTS (SELECT 1 FROM nexus_event_journal)"
-                ),
-                (str(uuid.uuid4()),),
-            )
+            with suppress(UniqueViolation):  # another process was quicker
+                await self._database.execute(
+                    self._dialect(
+                        "INSERT INTO nexus_event_journal (id, owner, engine, identity)"
+                        " VALUES (1, ?, 'sql', '')"
+                    ),
+                    (str(uuid.uuid4()),),
+                )
             row = await self._database.fetch_one(query)
         return str(row[0]), str(row[1]), str(row[2])
 
@@ -118,6 +133,3 @@ class Origin:
             if not waiting:
                 return
         raise EventEngineChanged(before=engine, now=self._journal.engine, waiting=waiting)
-
-    async def _rewind(self, position: int) -> None:
-        await self._database.execute(self._dialect(_REWIND), (position,))
