@@ -8,6 +8,8 @@ from nexus.plugins.convergence import Convergence
 from nexus.plugins.current import current_owner
 from nexus.plugins.operator import ClusterOperator, LocalOperator, Operator
 from nexus.plugins.platform import Limits, Platform
+from nexus.security.gate import IdentityGate
+from nexus.security.identity import IDENTITY_SERVICE, IdentityProvider
 from nexus.web.exposure import HttpExposure
 
 if TYPE_CHECKING:
@@ -21,6 +23,17 @@ _LAG_PATIENCE = 1.0
 """Seconds that a scrape of the metrics waits for a measurement of the lag."""
 
 
+def make_gate(parts: "Parts") -> IdentityGate:
+    """Give what knows who sends a request, from the one plugin that is to know."""
+    plugin = parts.settings.security.identity
+
+    def find() -> IdentityProvider | None:
+        offer = parts.services.offer(IDENTITY_SERVICE)
+        return offer.service if offer is not None and offer.owner == plugin else None
+
+    return IdentityGate(find, plugin)
+
+
 def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
     """Give what every generation of a plugin is made with."""
     settings = parts.settings
@@ -32,7 +45,12 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
         database=parts.database,
         store=parts.store,
         exposure=HttpExposure(
-            app.app.dispatcher, metrics=app.app.metrics, current=current_owner, app=app.app
+            app.app.dispatcher,
+            metrics=app.app.metrics,
+            current=current_owner,
+            app=app.app,
+            gate=app.app.identity,
+            require_declared=settings.http.require_declared_auth,
         ),
         limits=Limits(
             slow_start=settings.startup.slow_after,

@@ -157,6 +157,11 @@ class HttpSettings(Section):
     body_limit: Count = Field(
         16 * 1024 * 1024, description="The greatest size of a request's body, in bytes."
     )
+    require_declared_auth: bool = Field(
+        default=False,
+        description="Whether a plugin with a route that its manifest does not declare in"
+        " api_endpoints is refused at its start.",
+    )
 
 
 class EventSettings(Section):
@@ -254,6 +259,12 @@ class SecuritySettings(Section):
         None,
         description="The first token of the management API, at least 16 characters; also"
         " NEXUS_ADMIN_TOKEN. Unset, one is made and printed once.",
+    )
+
+    identity: str = Field(
+        "auth",
+        description="The plugin that knows users: its service nexus.identity is asked who sends a"
+        " request, and no other plugin's is.",
     )
 
     @field_validator("secret_key", "admin_token")

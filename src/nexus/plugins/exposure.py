@@ -1,20 +1,30 @@
 """How a generation's routes reach the world; the web package implements it."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from nexus.manifest.endpoint import ApiEndpoint
 
 
 class Exposure(Protocol):
     """Stages, shows and takes away the routes of generations."""
 
     async def stage(
-        self, name: str, generation: int, routers: Sequence[Any], *, owner: object
+        self,
+        name: str,
+        generation: int,
+        routers: Sequence[Any],
+        *,
+        owner: object,
+        endpoints: "Sequence[ApiEndpoint]" = (),
     ) -> Any:
         """Build what will serve the routers, and start their lifespans; nothing is live yet.
 
         Raises:
             InvalidRouter: A router is no router.
             RouteOutsidePrefix: A route would leave the plugin's prefix.
+            RoutesNotDeclared: The application wants every route declared.
         """
 
     def commit(self, mount: Any) -> None:

@@ -146,7 +146,13 @@ class Generation:
         self.step = "get_api_routes()"
         routers = await self._hosted.routers()
         self.step = "the lifespans of its routers"
-        self._mount = await platform.exposure.stage(self.plugin, self.number, routers, owner=self)
+        self._mount = await platform.exposure.stage(
+            self.plugin,
+            self.number,
+            routers,
+            owner=self,
+            endpoints=self.blueprint.manifest.api_endpoints,
+        )
 
     async def prepare_data(self) -> PreparedData:
         """Load the code and bring the database to what it declares, as `prepare` does, no more.

@@ -12,6 +12,7 @@ from starlette.routing import NoMatchFound
 from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 from typing_extensions import override
 
+from nexus.security.gate import IdentityGate
 from nexus.web.dispatcher import PluginDispatcher, Status
 from nexus.web.docs import add_docs
 from nexus.web.errors import EXCEPTION_HANDLERS
@@ -34,6 +35,7 @@ class NexusFastAPI(FastAPI):
         dispatcher: Where plugins' mounts go live.
         metrics: The counts of requests.
         openapi_document: The document of the application and all live plugins.
+        identity: Knows who sends a request.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class NexusFastAPI(FastAPI):
         max_body_size: int | None = None,
         access_log: bool = False,
         status_of: Status | None = None,
+        identity: IdentityGate | None = None,
         exception_handlers: dict[Any, Any] | None = None,
         **options: Any,
     ) -> None:
@@ -54,10 +57,12 @@ class NexusFastAPI(FastAPI):
                 limit. Routers and routes may set lower limits of their own.
             access_log: Whether every request writes a line to the logger `nexus.access`.
             status_of: Tells the state of a plugin that does not serve.
+            identity: Knows who sends a request; nobody is known when left out.
             exception_handlers: Handlers that take precedence over the platform's.
             options: Whatever else FastAPI takes.
         """
         self.metrics = HttpMetrics()
+        self.identity = identity or IdentityGate()
         self.dispatcher = PluginDispatcher(metrics=self.metrics, status_of=status_of)
         self.dispatcher.elsewhere = self
         self.openapi_document = OpenApiDocument(self)

@@ -16,6 +16,11 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "plugin-not-found": 404,
     "plugin-not-running": 503,
     "permission-denied": 403,
+    "no-identity-provider": 503,
+    "sign-in-needed": 401,
+    "credentials-refused": 401,
+    "cross-site-refused": 403,
+    "user-may-not": 403,
     "service-not-found": 503,
     "service-conflict": 409,
     "service-ambiguous": 409,
@@ -121,8 +126,17 @@ async def nexus_error_problem(connection: HTTPConnection, error: Exception) -> R
         detail=error.render(),
         code=error.code,
         instance=connection.scope["path"],
-        headers={"Retry-After": _RETRY_AFTER_SECONDS} if status == 503 else None,  # noqa: PLR2004
+        headers=_headers(status, error),
     )
+
+
+def _headers(status: int, error: NexusError) -> dict[str, str] | None:
+    if status == 503:  # noqa: PLR2004
+        return {"Retry-After": _RETRY_AFTER_SECONDS}
+    if status == 401:  # noqa: PLR2004
+        invalid = error.code == "credentials-refused"
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"' if invalid else "Bearer"}
+    return None
 
 
 def _may_be_denied(websocket: WebSocket) -> bool:

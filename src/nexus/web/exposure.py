@@ -2,14 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from starlette.routing import BaseRoute
 
+from nexus.manifest.endpoint import ApiEndpoint
+from nexus.security.gate import IdentityGate
 from nexus.web.caches import forget_callables, forget_endpoints
 from nexus.web.dispatcher import PluginDispatcher
+from nexus.web.guarded_mount import GuardedMount
 from nexus.web.http_metrics import HttpMetrics
 from nexus.web.mount import PluginMount, build_mount
+from nexus.web.route_guard import guarded, refuse_undeclared
 from nexus.web.route_paths import walk_routers
 
 
@@ -23,6 +28,8 @@ class HttpExposure:
         metrics: HttpMetrics,
         current: ContextVar[Any],
         app: object = None,
+        gate: IdentityGate | None = None,
+        require_declared: bool = False,
     ) -> None:
         """Make the exposure.
 
@@ -31,23 +38,44 @@ class HttpExposure:
             metrics: Where their requests are counted.
             current: The context variable that says whose code runs.
             app: The application, given to the routers' lifespans.
+            gate: Knows who sends a request.
+            require_declared: Whether a route that the manifest does not declare is refused.
         """
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._current = current
         self._app = app
+        self._gate = gate or IdentityGate()
+        self._require_declared = require_declared
 
     async def stage(
-        self, name: str, generation: int, routers: Sequence[object], *, owner: object
+        self,
+        name: str,
+        generation: int,
+        routers: Sequence[object],
+        *,
+        owner: object,
+        endpoints: Sequence[ApiEndpoint] = (),
     ) -> PluginMount:
         """Build what serves the routers and enter their lifespans, without serving yet.
 
         Raises:
             InvalidRouter: Something is no APIRouter.
             RouteOutsidePrefix: A route's path would leave the plugin's prefix.
+            RoutesNotDeclared: The application wants every route declared.
             Exception: What a router's lifespan raised.
         """
-        mount = build_mount(name, generation, routers, current=self._current, owner=owner)
+        kind = partial(GuardedMount, gate=self._gate, endpoints=endpoints)
+        mount = build_mount(
+            name,
+            generation,
+            routers,
+            current=self._current,
+            owner=owner,
+            kind=kind if guarded(endpoints) else None,
+        )
+        if self._require_declared:
+            refuse_undeclared(name, mount.routers, endpoints)
         await mount.start(self._app)
         return mount
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from typing import Any
@@ -37,6 +38,7 @@ def build_mount(
     prefix: str | None = None,
     current: ContextVar[Any] | None = None,
     owner: object = None,
+    kind: "Callable[..., PluginMount] | None" = None,
 ) -> "PluginMount":
     """Check a plugin's routers and make them servable.
 
@@ -47,12 +49,13 @@ def build_mount(
         prefix: Where the routes appear; `/plugins/<name>` when left out.
         current: The context variable that says whose code runs.
         owner: Its value while a request of this mount is served.
+        kind: Makes the mount; a plain one when left out.
 
     Raises:
         InvalidRouter: Something is no APIRouter.
         RouteOutsidePrefix: A route's path would leave the plugin's prefix.
     """
-    return PluginMount(
+    return (kind or PluginMount)(
         name=name,
         generation=generation,
         routers=accepted_routers(name, routers),
@@ -113,6 +116,10 @@ class PluginMount:
         self._jobs: set[_Job] = set()
         self._idle: asyncio.Event | None = None
         self._overridden = False
+
+    def needs_user(self, _method: str, _path: str) -> bool:
+        """Tell whether the manifest asks for a user, by method and path of a route."""
+        return False
 
     @property
     def in_flight(self) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
+from nexus.security.fastapi import SCHEMES, TOKEN_PATH
 from nexus.web.mount import PluginMount
 from nexus.web.openapi_fragment import (
     PROBLEM_SCHEMA_NAME,
@@ -99,6 +100,7 @@ class OpenApiDocument:
                 plugin=mount.name,
                 prefix=mount.prefix,
                 separate_input_output_schemas=self._app.separate_input_output_schemas,
+                needs_user=mount.needs_user,
             )
         except Exception as error:
             logger.exception("a plugin's routes cannot be described", extra={"plugin": mount.name})
@@ -128,7 +130,7 @@ class OpenApiDocument:
         fragments = [*plugins.values(), own]
         head = self._head(root_path, plugins)
         sections = [b'"paths":{%b}' % _joined(fragment.paths for fragment in fragments)]
-        sections.append(b'"components":{%b}' % _joined(_components(fragments)))
+        sections.append(b'"components":{%b}' % _joined(_components(fragments, root_path)))
         if own.webhooks:
             sections.append(b'"webhooks":{%b}' % own.webhooks)
         digest = hashlib.blake2b(head, digest_size=16)
@@ -176,14 +178,27 @@ def _version(*routers: APIRouter) -> int:
     return sum(router._get_routes_version() for router in routers)  # noqa: SLF001 # as FastAPI does
 
 
-def _components(fragments: list[Fragment]) -> Iterator[bytes]:
+def _components(fragments: list[Fragment], root_path: str) -> Iterator[bytes]:
     names = dict.fromkeys(name for fragment in fragments for name in fragment.components)
     names.setdefault("schemas")
+    shared = _shared_schemes(fragments, root_path)
+    if shared:
+        names.setdefault("securitySchemes")
     for name in names:
         members = _joined(fragment.components.get(name, b"") for fragment in fragments)
         if name == "schemas":
             members = _joined((_PROBLEM, members))
+        elif name == "securitySchemes":
+            members = _joined((shared, members))
         yield b'"%b":{%b}' % (name.encode(), members)
+
+
+def _shared_schemes(fragments: list[Fragment], root_path: str) -> bytes:
+    """Give the ways to sign in that any plugin's routes take, once for all of them."""
+    used = {name for fragment in fragments for name in fragment.shared_schemes}
+    text = json.dumps({name: SCHEMES[name] for name in SCHEMES if name in used})
+    token_url = json.dumps(root_path + TOKEN_PATH)
+    return text.replace(json.dumps(TOKEN_PATH), token_url).encode()[1:-1]
 
 
 def _joined(parts: Iterable[bytes]) -> bytes:

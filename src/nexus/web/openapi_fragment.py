@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from fastapi.openapi.utils import (
 from starlette.routing import BaseRoute
 
 from nexus.plugins.importer import ROOT
+from nexus.security.fastapi import SCHEMES as SHARED_SCHEMES
 
 PROBLEM_SCHEMA_NAME = "nexus.Problem"
 
@@ -41,6 +42,7 @@ class Fragment:
         components: The members of each section of `components`, by the section's name.
         webhooks: The members of `webhooks`.
         digest: Changes with the content.
+        shared_schemes: The security schemes of all plugins that it uses.
         error: Why there is nothing in it, None when all is well.
     """
 
@@ -48,6 +50,7 @@ class Fragment:
     components: dict[str, bytes]
     webhooks: bytes = b""
     digest: bytes
+    shared_schemes: frozenset[str] = frozenset()
     error: str | None = None
 
 
@@ -63,6 +66,7 @@ def make_fragment(
     prefix: str = "",
     webhooks: Sequence[BaseRoute] = (),
     separate_input_output_schemas: bool = True,
+    needs_user: Callable[[str, str], bool] | None = None,
 ) -> Fragment:
     """Describe routes.
 
@@ -73,6 +77,7 @@ def make_fragment(
         prefix: What comes before every path.
         webhooks: The application's webhooks.
         separate_input_output_schemas: As FastAPI's setting of this name.
+        needs_user: Tells whether the manifest asks for a user, by method and path.
 
     Raises:
         Exception: Whatever FastAPI or the plugin's own models raise.
@@ -89,14 +94,16 @@ def make_fragment(
     for name, definition in _REPLACED.items():
         if schemas.get(name) == definition:
             del schemas[name]
-    operations = [
-        operation
-        for item in (*document["paths"].values(), *document.get("webhooks", {}).values())
-        for method, operation in item.items()
-        if method in _METHODS
-    ]
-    for operation in operations:
-        _finish_operation(operation, plugin)
+    described = {**document["paths"], **document.get("webhooks", {})}
+    for path, item in described.items():
+        for method, operation in item.items():
+            if method in _METHODS:
+                if needs_user is not None and needs_user(method.upper(), path):
+                    operation.setdefault("security", [{name: []} for name in SHARED_SCHEMES])
+                _finish_operation(operation, plugin)
+    text = json.dumps(document["paths"])
+    shared = frozenset(name for name in SHARED_SCHEMES if f'"{name}"' in text)
+    _drop_shared(components)
     if plugin is not None:
         _namespace_references(document, plugin)
         components = {
@@ -115,6 +122,7 @@ def make_fragment(
         paths=inner,
         components=parts,
         webhooks=hooks,
+        shared_schemes=shared,
         digest=_digest(
             inner,
             hooks,
@@ -142,9 +150,19 @@ def _finish_operation(operation: dict[str, Any], plugin: str | None) -> None:
     operation["tags"] = operation.get("tags") or [plugin]
     if "security" in operation:
         operation["security"] = [
-            {f"{plugin}.{scheme}": scopes for scheme, scopes in choice.items()}
+            {_scheme_name(plugin, scheme): scopes for scheme, scopes in choice.items()}
             for choice in operation["security"]
         ]
+
+
+def _scheme_name(plugin: str, scheme: str) -> str:
+    return scheme if scheme in SHARED_SCHEMES else f"{plugin}.{scheme}"
+
+
+def _drop_shared(components: dict[str, dict[str, Any]]) -> None:
+    """Leave out what the document says once for all plugins."""
+    for name in SHARED_SCHEMES:
+        components.get("securitySchemes", {}).pop(name, None)
 
 
 def _namespace_references(value: Any, plugin: str) -> None:

@@ -41,7 +41,7 @@ class RouterChoice:
             await self._serve_unmatched(scope, receive, send)
             return
         router, route, child_scope = found
-        if not _is_plain(router):
+        if not is_plain(router):
             # What the author has added around the routing is the router's own affair.
             await router(scope, receive, send)
             return
@@ -82,7 +82,7 @@ class RouterChoice:
             return False
         every = (other for each in self._routers for other in each.routes)
         until = takewhile(lambda other: other is not route, every)
-        return _matches_by_path_alone(route) and all(map(_matches_by_path_alone, until))
+        return matches_by_path_alone(route) and all(map(matches_by_path_alone, until))
 
     async def _serve_unmatched(self, scope: Scope, receive: Receive, send: Send) -> None:
         for router in self._routers:
@@ -113,7 +113,8 @@ def _claims(router: APIRouter, scope: Scope) -> bool:
     return any(route.matches(other)[0] is not Match.NONE for route in router.routes)
 
 
-def _is_plain(router: APIRouter) -> bool:
+def is_plain(router: APIRouter) -> bool:
+    """Tell whether the router does no more than choose among its routes."""
     kind = type(router)
     return (
         kind.app is APIRouter.app
@@ -122,10 +123,10 @@ def _is_plain(router: APIRouter) -> bool:
     )
 
 
-def _matches_by_path_alone(route: BaseRoute) -> bool:
+def matches_by_path_alone(route: BaseRoute) -> bool:
     """Tell whether the route looks at nothing but type, method and path; a Host does not."""
     if isinstance(route, routing._IncludedRouter):  # noqa: SLF001 # includes have no public type
-        return all(map(_matches_by_path_alone, route.original_router.routes))
+        return all(map(matches_by_path_alone, route.original_router.routes))
     return type(route).matches in _PATH_MATCHERS
 
 
