@@ -12,13 +12,7 @@ from starlette.types import Receive, Scope, Send
 from nexus._version import __version__
 from nexus.app.parts import Parts
 from nexus.app.process import end_process, write_first_token
-from nexus.app.wiring import (
-    add_routes,
-    make_convergence,
-    make_gate,
-    make_operator,
-    make_platform,
-)
+from nexus.app.wiring import add_routes, make_convergence, make_operator, make_platform
 from nexus.data import sole_use
 from nexus.errors import NexusError, StartupAborted, Unavailable
 from nexus.plugins.current import log_fields
@@ -95,7 +89,6 @@ class NexusApp:
             max_body_size=settings.http.body_limit,
             access_log=settings.logging.access,
             status_of=self._status_of,
-            identity=make_gate(parts),
             lifespan=self._lifespan,
         )
         self.bus = parts.bus

@@ -1,7 +1,7 @@
 """How the application's parts reach each other: what plugins get, and its own routes."""
 
 import contextvars
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nexus.cluster import DesiredState, Members
 from nexus.plugins.convergence import Convergence
@@ -26,10 +26,12 @@ _LAG_PATIENCE = 1.0
 def make_gate(parts: "Parts") -> IdentityGate:
     """Give what knows who sends a request, from the one plugin that is to know."""
     plugin = parts.settings.security.identity
+    # By a reference, whose calls in hand a provider that is swapped waits for.
+    reference: Any = parts.services.reference(IDENTITY_SERVICE)
 
     def find() -> IdentityProvider | None:
         offer = parts.services.offer(IDENTITY_SERVICE)
-        return offer.service if offer is not None and offer.owner == plugin else None
+        return reference if offer is not None and offer.owner == plugin else None
 
     return IdentityGate(find, plugin)
 
@@ -37,6 +39,7 @@ def make_gate(parts: "Parts") -> IdentityGate:
 def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
     """Give what every generation of a plugin is made with."""
     settings = parts.settings
+    app.app.identity = make_gate(parts)
     return Platform(
         host=parts.host,
         bus=parts.bus,
