@@ -69,6 +69,7 @@ def doctor(
 def _look(settings: "Settings") -> "dict[str, Sequence[Line]]":
     from nexus.cli.diagnosis import (
         diagnose_data,
+        diagnose_events,
         diagnose_plugins,
         diagnose_server,
         diagnose_settings,
@@ -76,7 +77,7 @@ def _look(settings: "Settings") -> "dict[str, Sequence[Line]]":
 
     return {
         "Settings": diagnose_settings(settings, None),
-        "Data": diagnose_data(settings),
+        "Data": [*diagnose_data(settings), *diagnose_events(settings)],
         "Plugins": diagnose_plugins(settings),
         "Server": diagnose_server(settings),
     }

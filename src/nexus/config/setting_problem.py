@@ -10,7 +10,7 @@ from nexus.config.settings import Settings
 from nexus.errors import InvalidYaml, nearest
 from nexus.manifest.problems import describe
 
-_PRIVATE: Final = ("security", "plugins", "database.url")
+_PRIVATE: Final = ("security", "plugins", "database.url", "events.engine")
 """Where a value may be a secret, also where its key is misspelled."""
 
 _EXPECTED: Final = {

@@ -169,3 +169,24 @@ def test_the_password_of_a_server_is_not_shown(nexus, application, monkeypatch, 
     assert said.code == 1
     assert "127.0.0.1:1/shop" in said.out
     assert "hunter22" not in said.out + said.err
+
+
+@pytest.mark.parametrize("engine", ["nats", "redis"])
+def test_a_server_of_events_that_does_not_answer_is_an_error(
+    nexus, application, monkeypatch, engine: str
+) -> None:
+    monkeypatch.setenv("NEXUS_EVENTS__ENGINE", f"{engine}://shop:word@127.0.0.1:1")
+    said = nexus("doctor", "--json")
+    assert said.code == 1
+    level, message = lines(said, "Data")["event log"]
+    assert level == "error"
+    assert f"{engine}://127.0.0.1:1" in message
+    assert "word" not in said.out
+
+
+def test_the_url_of_an_engine_that_is_none_is_not_shown(nexus, application, monkeypatch) -> None:
+    monkeypatch.setenv("NEXUS_EVENTS__ENGINE", "kafka://shop:word@host")
+    said = nexus("doctor", "--json")
+    assert said.code == 1
+    assert "nats://host:4222" in said.out
+    assert "word@" not in said.out

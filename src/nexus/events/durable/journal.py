@@ -106,6 +106,10 @@ class Journal(Protocol):
         """Let the engine go."""
         ...
 
+    async def probe(self) -> str:
+        """Connect, give what `risk` would be, and let the engine go; nothing is made or changed."""
+        ...
+
     # Writing
 
     def append(self, rows: Sequence[EventRow]) -> Awaitable[Placed]:

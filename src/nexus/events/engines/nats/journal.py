@@ -135,6 +135,20 @@ class NatsJournal:
         """Close the connection."""
         await self._connection.close()
 
+    async def probe(self) -> str:
+        """Connect, say what may be lost that was acknowledged, and let the server go.
+
+        Raises:
+            EventEngineUnavailable: It does not answer, or refuses.
+        """
+        await self._connection.open()
+        try:
+            with self._connection.translated():
+                await self._connection.asked(self._connection.js.account_info())
+            return self._connection.risk()
+        finally:
+            await self._connection.close()
+
     # Writing
 
     async def append(self, rows: Sequence[EventRow]) -> Placed:

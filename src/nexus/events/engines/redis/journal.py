@@ -95,6 +95,21 @@ class RedisJournal:
         """Close the connections."""
         await self._connection.close()
 
+    async def probe(self) -> str:
+        """Connect, say what may be lost that was acknowledged, and let the server go.
+
+        Raises:
+            EventEngineUnavailable: It does not answer, or refuses.
+        """
+        connection = self._connection
+        connection.open()
+        try:
+            with connection.translated():
+                await connection().ping()
+                return await connection.risk()
+        finally:
+            await connection.close()
+
     # Writing
 
     async def append(self, rows: Sequence[EventRow]) -> Placed:

@@ -72,6 +72,10 @@ class SqlJournal:
     async def close(self) -> None:
         """Do nothing: the database is somebody else's."""
 
+    async def probe(self) -> str:
+        """Tell that nothing is to be feared that is not so of the database."""
+        return self.risk
+
     # Writing
 
     def append(self, rows: Sequence[EventRow]) -> Awaitable[Placed]:
