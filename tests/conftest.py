@@ -1,4 +1,4 @@
-"""What tests of every kind share: databases on the servers of this machine.
+"""What tests of every kind share: databases on the servers of this machine, and the processors.
 
 `NEXUS_TEST_POSTGRESQL` and `NEXUS_TEST_MARIADB` name other servers. A server that is missing skips
 its tests by name, or fails them where `NEXUS_TEST_REQUIRE_SERVERS` is 1.
@@ -6,11 +6,14 @@ its tests by name, or fails them where `NEXUS_TEST_REQUIRE_SERVERS` is 1.
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import pytest
+from typing_extensions import override
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has none
 
 from nexus.data.url import parse_url
 from nexus.errors import DatabaseUnavailable
@@ -26,6 +29,10 @@ _SERVERS: Final = {
         os.environ.get("NEXUS_TEST_MARIADB", "mysql://root@127.0.0.1:3306/test"),
     ),
 }
+
+_LONG: Final = "tests/acceptance/events/"
+"""Where a single test may take longer than most files."""
+_EARLY: Final = (_LONG, "tests/acceptance/", "tests/integration/")
 
 NewDatabase: TypeAlias = Callable[[str], AbstractAsyncContextManager[str]]
 
@@ -62,3 +69,32 @@ def server_url() -> Callable[[str], str]:
             return _SERVERS[engine][1]
 
     return lambda engine: asyncio.run(reach(engine))
+
+
+class LongestFirst(LoadFileScheduling):  # type: ignore[misc]  # without types, as above
+    """Gives a worker one file after another, in the order of collection, and long tests singly."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(_LONG) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LongestFirst | None:
+    """Distribute files so that no worker is left with a long one when the others have ended."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # it takes the files with few tests for the short ones
+    return LongestFirst(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several workers share the tests, begin with the files that take long."""
+    if not hasattr(config, "workerinput"):
+        return
+    sizes = Counter(item.path for item in items)
+
+    def expense(item: pytest.Item) -> tuple[int, int]:
+        early = (at for at, folder in enumerate(_EARLY) if item.nodeid.startswith(folder))
+        return next(early, len(_EARLY)), -sizes[item.path]
+
+    items.sort(key=expense)
