@@ -341,6 +341,10 @@ async def test_openapi_shows_who_may_use_a_route_and_where_to_sign_in(guarded: G
     assert set(schemes) == {"nexus.password", "nexus.token", "nexus.apiKey"}
     flow = schemes["nexus.password"]["flows"]["password"]
     assert flow["tokenUrl"] == "/plugins/auth/token"
-    every = [{"nexus.password": []}, {"nexus.token": []}, {"nexus.apiKey": []}]
+    every: list[dict[str, list[str]]] = [
+        {"nexus.password": []},
+        {"nexus.token": []},
+        {"nexus.apiKey": []},
+    ]
     assert document["paths"]["/plugins/foo/me"]["get"]["security"] == every
     assert document["paths"]["/plugins/foo/manifest"]["get"]["security"] == every
