@@ -34,7 +34,7 @@ _RETRY_SECONDS = 1.0
 _HEALTH = "/health"
 """Below this it is told how the process is, whatever that may be; a lifespan has no path."""
 
-_CANNOT_START = frozenset({PluginState.FAILED, PluginState.INVALID})
+_CANNOT_START = frozenset({PluginState.FAILED, PluginState.QUARANTINED, PluginState.INVALID})
 
 
 class NexusApp:

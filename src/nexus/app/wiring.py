@@ -10,6 +10,8 @@ from nexus.plugins.operator import ClusterOperator, LocalOperator, Operator
 from nexus.plugins.platform import Limits, Platform
 from nexus.security.gate import IdentityGate
 from nexus.security.identity import IDENTITY_SERVICE, IdentityProvider
+from nexus.plugins.quarantine import QuarantineList
+from nexus.plugins.restarts import RestartPolicy
 from nexus.web.exposure import HttpExposure
 
 if TYPE_CHECKING:
@@ -65,6 +67,13 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
         environment=settings.environment,
         drain=parts.draining,
         variables=contextvars.Context(),
+        restarts=RestartPolicy(
+            intensity=settings.supervision.restarts,
+            period=settings.supervision.restart_period,
+            pause=settings.supervision.restart_pause,
+            longest_pause=settings.supervision.restart_max_pause,
+        ),
+        quarantine=QuarantineList(parts.store),
         settings_changed=app.plugin_changed_its_settings,
         mask=parts.mask.apply,
     )

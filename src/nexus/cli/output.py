@@ -36,6 +36,7 @@ STATE_STYLES: Final = {
     "interrupted": "yellow",
     "timed out": "red",
     "failed": "red",
+    "quarantined": "red",
     "invalid": "red",
     "unhealthy": "red",
     "error": "red",

@@ -15,6 +15,7 @@ from nexus.errors import PluginHasNoSettings, PluginNotFound
 from nexus.plugins.discovery import DiscoveredPlugin, discover
 from nexus.plugins.manager import NAMESPACE
 from nexus.plugins.plan import Plan, make_plan
+from nexus.plugins.quarantine import QuarantineList
 from nexus.plugins.state import PluginState
 from nexus.plugins.verdict import why_disabled
 
@@ -72,6 +73,8 @@ class StoredApplication:
             disabled=[name for name, wanted in enabled.items() if not wanted],
             unready=_unready(configurations),
         )
+        quarantine = QuarantineList(self.store)
+        await quarantine.read()
         return [
             _outlook(
                 each,
@@ -79,6 +82,7 @@ class StoredApplication:
                 plan,
                 enabled=enabled[each.name],
                 told=each.name in told,
+                quarantined=await quarantine.reason(each),
             )
             for each in found
         ], plan
@@ -103,6 +107,7 @@ class StoredApplication:
         """
         await self.outlook(name)
         await self.store.set(NAMESPACE, name, {"enabled": enabled})
+        await QuarantineList(self.store).lift(name)
         return await self.outlook(name)
 
     async def set_value(self, name: str, key: str, value: Any) -> Outlook:
@@ -205,6 +210,7 @@ def _outlook(
     *,
     enabled: bool,
     told: bool,
+    quarantined: str | None,
 ) -> Outlook:
     state, reason = PluginState.STOPPED, WOULD_START
     if found.manifest is None:
@@ -214,6 +220,8 @@ def _outlook(
         state, reason = PluginState.DISABLED, why_disabled(found.name, told=told)
     elif found.name in plan.blocked:
         state, reason = PluginState.BLOCKED, plan.blocked[found.name]
+    elif quarantined is not None:
+        state, reason = PluginState.QUARANTINED, quarantined
     return Outlook(
         found=found, configuration=configuration, enabled=enabled, state=state, reason=reason
     )

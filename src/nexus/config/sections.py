@@ -304,3 +304,16 @@ class SupervisionSettings(Section):
     block_warning: Seconds = Field(
         1.0, description="Seconds of a blocked event loop after which the log names the culprit."
     )
+    restarts: int = Field(
+        3,
+        ge=0,
+        description="How often a plugin or a background task that fails is started again within"
+        " restart_period, before it is given up.",
+    )
+    restart_period: Seconds = Field(
+        60.0, description="Seconds of running in which restarts count together."
+    )
+    restart_pause: Seconds = Field(
+        0.5, description="Seconds before the first restart; each further one doubles them."
+    )
+    restart_max_pause: Seconds = Field(30.0, description="The longest pause before a restart.")

@@ -105,6 +105,7 @@ from nexus.errors.plugins import (
     PluginNotRunning,
     ReloadFailed,
     StartupAborted,
+    TaskCancelled,
 )
 from nexus.errors.routes import InvalidRouter, RouteOutsidePrefix
 from nexus.errors.services import ServiceAmbiguous, ServiceConflict, ServiceNotFound
@@ -209,6 +210,7 @@ __all__ = [
     "SubscriptionClosed",
     "SubscriptionUnknown",
     "TablesDiffer",
+    "TaskCancelled",
     "TransactionCollided",
     "TransactionEnded",
     "TransactionExpired",

@@ -37,6 +37,23 @@ class PluginNotRunning(NexusError):
         return f"Plugin {self.data['name']!r} is {self.data['state']}: {self.data['reason']}"
 
 
+class TaskCancelled(NexusError):
+    """A background task waited for something that was cancelled."""
+
+    code = "task-cancelled"
+
+    def __init__(self, *, task: str) -> None:
+        super().__init__(task=task)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"The background task {self.data['task']!r} waited for something that was cancelled,"
+            " and was not told to end itself. Catch asyncio.CancelledError where it waits for other"
+            " tasks."
+        )
+
+
 class PluginExited(NexusError):
     """A plugin's code tried to end the process."""
 

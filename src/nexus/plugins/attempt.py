@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from nexus.errors import NexusError, Unavailable
+from nexus.errors import HookFailed, NexusError, Unavailable
 from nexus.plugins.generation import Generation
 from nexus.plugins.platform import Limits
 from nexus.plugins.plugin_trace import plugin_part
@@ -25,7 +25,8 @@ class Attempt:
 
     Attributes:
         called_off: Whether the attempt ended because the generation was not wanted any more.
-        is_passing: Whether it failed for a reason that may be over without anybody's doing.
+        is_passing: Whether it failed because the database was away.
+        may_recover: Whether another attempt may succeed though nobody has changed anything.
     """
 
     def __init__(self, generation: Generation, limits: Limits, wanted: Callable[[], bool]) -> None:
@@ -35,6 +36,7 @@ class Attempt:
         self._nudged: asyncio.Future[None] | None = None
         self.called_off = False
         self.is_passing = False
+        self.may_recover = False
 
     def nudge(self) -> None:
         """Have it asked again whether the generation is wanted."""
@@ -53,14 +55,17 @@ class Attempt:
             slow.cancel()
             if not task.done():
                 task.cancel()
-                await asyncio.wait({task}, timeout=_GRACE)
+                _, stuck = await asyncio.wait({task}, timeout=_GRACE)
+                if stuck:
+                    self._tell("A start goes on although it was cancelled", logging.ERROR)
         if verdict is not None:
             _forget(task)
             return verdict
         if task.cancelled():
+            self.may_recover = True
             return f"{self._generation.step} was cancelled by the plugin's own code."
         error = task.exception()
-        self.is_passing = _is_passing(error)
+        self.is_passing, self.may_recover = _is_passing(error), _may_recover(error)
         return told(self._generation, error)
 
     async def _watch(self, task: "asyncio.Task[None]") -> str | None:
@@ -78,6 +83,7 @@ class Attempt:
             )
             if not task.done() and loop.time() >= deadline:
                 if not self._generation.takes_its_time:
+                    self.may_recover = True
                     return self._too_slow()
                 deadline = loop.time() + self._limits.start
         return None
@@ -96,8 +102,12 @@ class Attempt:
         return reason
 
     def _warn(self) -> None:
-        logger.warning(
-            "A plugin starts slowly",
+        self._tell("A plugin starts slowly", logging.WARNING)
+
+    def _tell(self, message: str, level: int) -> None:
+        logger.log(
+            level,
+            message,
             extra={
                 "plugin": self._generation.plugin,
                 "seconds": self._limits.slow_start,
@@ -127,6 +137,14 @@ def _is_passing(error: BaseException | None) -> bool:
     """Tell whether a server was away, be it that the plugin's own code met it."""
     causes = () if error is None else (error, error.__cause__)
     return any(isinstance(each, Unavailable) and each.data["passing"] for each in causes)
+
+
+def _may_recover(error: BaseException | None) -> bool:
+    """Tell whether what failed was running code, which may have met something that passes.
+
+    What cannot be imported, or asks for what is not allowed, would fail again.
+    """
+    return isinstance(error, HookFailed) or not isinstance(error, NexusError)
 
 
 def _forget(task: "asyncio.Task[None]") -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nexus.observability.health import HealthStatus
@@ -291,12 +291,24 @@ class BasePlugin(ABC):
         return self._nexus_context.database
 
     def create_task(
-        self, coroutine: Coroutine[Any, Any, Any], *, name: str | None = None
+        self,
+        coroutine: Coroutine[Any, Any, Any] | Callable[[], Awaitable[Any]],
+        *,
+        name: str | None = None,
+        restart: bool = True,
     ) -> "asyncio.Task[Any]":
-        """Run a coroutine in the background.
+        """Run something in the background.
 
         It begins when the generation goes live, so `initialize` must not wait for it. The task
         belongs to this generation: the platform names it, reports its failure in the
         plugin's health, and cancels it after `shutdown` has returned.
+
+        Args:
+            coroutine: A coroutine, or an `async def` function without parameters, such as
+                `self.poll`. When a function's coroutine fails, it is called again after a pause,
+                and the task goes on. A coroutine can run only once: when it fails, the plugin is
+                restarted, and so it is when a function has failed too often.
+            name: What the task is called; by default as the coroutine or function is.
+            restart: False for work that may fail: its failure is told, and nothing follows.
         """
-        return self._nexus_context.create_task(coroutine, name)
+        return self._nexus_context.create_task(coroutine, name, restart=restart)

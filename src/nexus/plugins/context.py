@@ -16,6 +16,7 @@ from nexus.plugins.ports import (
     SettingsPort,
     TasksPort,
     Vitals,
+    Work,
 )
 from nexus.security.permissions import PermissionSet
 
@@ -145,13 +146,13 @@ class PluginContext:
         return await self._data.delete(key)
 
     def create_task(
-        self, coroutine: Coroutine[Any, Any, Any], name: str | None
+        self, work: Work, name: str | None, *, restart: bool = True
     ) -> "asyncio.Task[Any]":
         """Start background work; see `BasePlugin.create_task`."""
-        if self._closed:
-            coroutine.close()
+        if self._closed and isinstance(work, Coroutine):
+            work.close()
         self._enter("create_task()")
-        return self._tasks.create(coroutine, name)
+        return self._tasks.create(work, name, restart=restart)
 
     def health(self, plugin: "BasePlugin") -> HealthStatus:
         """Say what the platform itself knows of the plugin's health."""

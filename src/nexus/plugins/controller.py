@@ -2,27 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 from nexus.config import PluginConfiguration
 from nexus.errors import NexusError, ReloadFailed
 from nexus.plugins.attempt import Attempt, told
 from nexus.plugins.discovery import DiscoveredPlugin
+from nexus.plugins.endings import Endings
 from nexus.plugins.generation import Generation
 from nexus.plugins.host import Blueprint
 from nexus.plugins.platform import Platform
 from nexus.plugins.relief import Relief
 from nexus.plugins.state import PluginState, PluginStatus
+from nexus.plugins.supervisor import PluginSupervisor
 from nexus.plugins.surroundings import Surroundings
 from nexus.plugins.verdict import Verdict
 
 logger = logging.getLogger(__name__)
-
-_RETRY_SECONDS = 2.0
-"""How long to wait before a start that failed because the database was away is tried again."""
 
 _RETIREMENT_WORTH_WAITING_FOR = 1.0
 """Seconds that a reload waits for the old generation's end before it answers."""
@@ -46,7 +44,7 @@ class PluginController:
         gone: Whether its folder has gone.
         leaving: Whether the live generation is on its way out.
         live: The generation that serves, None when none does.
-        failure: Why it could not start, until something changes.
+        supervisor: What becomes of its failures.
         reload_failure: Why the last reload failed, None when it did not.
         refused: The configuration by the manifest that a reload could not bring in.
         status: The state that an operator sees.
@@ -67,7 +65,7 @@ class PluginController:
         self.gone = False
         self.leaving = False
         self.live: Generation | None = None
-        self.failure: str | None = None
+        self.supervisor = PluginSupervisor(found.name, platform.restarts, self.poke)
         self.reload_failure: str | None = None
         self.refused: PluginConfiguration | None = None
         self.status = PluginStatus(
@@ -81,20 +79,19 @@ class PluginController:
         self._surroundings = surroundings
         self._numbers = 0
         self._attempt: Attempt | None = None
-        self._ending: set[asyncio.Task[None]] = set()
+        self._endings = Endings(found.name, surroundings.notify)
         self._relief = Relief(lambda: self.live)
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._reloads: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
-        self._retry: asyncio.TimerHandle | None = None
 
     # Asked from outside
 
     @property
     def busy(self) -> bool:
         """Tell whether there is a generation that needs its dependencies."""
-        return self.live is not None or self._attempt is not None or bool(self._ending)
+        return self.live is not None or self._attempt is not None or bool(self._endings)
 
     @property
     def settled(self) -> bool:
@@ -140,12 +137,11 @@ class PluginController:
 
     async def close(self) -> None:
         """End the controller's task; the plugin is expected to be stopped."""
-        self._forget_retry()
+        self.supervisor.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
-        if self._ending:
-            await asyncio.wait(self._ending)
+        await self._endings.wait()
         self._refuse_reloads("It is not managed any longer.")
 
     def _refuse_reloads(self, reason: str) -> None:
@@ -161,7 +157,9 @@ class PluginController:
             await self._wake.wait()
             self._wake.clear()
             await self._serve_reloads()
+            await self._restart_if_due()
             verdict = await self._converge()
+            await self._platform.quarantine.keep(self.found, self.supervisor)
             if not self._wake.is_set() and not verdict.waiting:
                 self._settled.set()
                 self._surroundings.settled(self.name)
@@ -183,7 +181,6 @@ class PluginController:
         return verdict
 
     async def _start(self) -> None:
-        self._forget_retry()
         self._show(Verdict(state=PluginState.STARTING, reason="It is being started."))
         generation = self._new_generation(self.found, self.configuration)
         attempt = self._attempt = self._new_attempt(generation)
@@ -197,21 +194,25 @@ class PluginController:
             await generation.finish_data()
             return
         if verdict.runs and not attempt.called_off:
-            self.failure = problem
-            if attempt.is_passing:
-                self.failure = f"{problem} It is tried again until the database is there."
-                self._retry = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._try_again)
-        await self._end(generation.discard())
+            self.supervisor.start_failed(
+                problem, is_passing=attempt.is_passing, may_recover=attempt.may_recover
+            )
+        await self._endings.run(generation.discard())
 
-    def _try_again(self) -> None:
-        self._retry = None
-        self.failure = None
-        self.poke()
+    def _task_failed(self, number: int, problem: str) -> None:
+        """Take note of a background task that is given up; old generations' do not matter."""
+        if self.live is not None and self.live.number == number:
+            self.supervisor.crashed(problem, self.live.metrics()["uptime"])
 
-    def _forget_retry(self) -> None:
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+    async def _restart_if_due(self) -> None:
+        """Replace the generation that serves, since something in it has failed for good."""
+        old = self.live
+        if not self.supervisor.take_restart() or old is None:
+            return
+        verdict = self._surroundings.verdict(self)
+        problem = await self._swap(old, self.found, self.configuration) if verdict.runs else None
+        if problem is not None and self._surroundings.verdict(self).runs:
+            self.supervisor.crashed(problem, 0.0)
 
     async def _stop(self, generation: Generation, verdict: Verdict) -> None:
         self.leaving = True
@@ -221,9 +222,8 @@ class PluginController:
             await self._surroundings.changed()
         generation.withdraw()
         self.live = None
-        await self._end(generation.retire())
-        if self._ending:  # generations before this one that still had work in hand
-            await asyncio.wait(self._ending)
+        await self._endings.run(generation.retire())
+        await self._endings.wait()  # generations before this one that still had work in hand
         self.leaving = False
 
     async def _serve_reloads(self) -> None:
@@ -259,7 +259,9 @@ class PluginController:
             return None
         verdict = self._surroundings.trial(self, found, configuration)
         problem = await self._swap(old, found, configuration) if verdict.runs else verdict.reason
-        if problem is not None:
+        if problem is None:
+            self.supervisor.forgive()
+        else:
             self.reload_failure, self.refused = problem, configuration
             logger.error(
                 "A reload failed, and the old generation keeps serving",
@@ -268,8 +270,12 @@ class PluginController:
         return problem
 
     def take_over(self, found: DiscoveredPlugin, configuration: PluginConfiguration | None) -> None:
-        """Go by what the plugin's files say now."""
-        self.found, self.configuration, self.failure = found, configuration, None
+        """Go by what the plugin's files say now, whatever has failed before."""
+        self.supervisor.forgive()
+        self._adopt(found, configuration)
+
+    def _adopt(self, found: DiscoveredPlugin, configuration: PluginConfiguration | None) -> None:
+        self.found, self.configuration = found, configuration
         self.reload_failure = self.refused = None
         self._surroundings.replan()
         self.poke()
@@ -291,15 +297,15 @@ class PluginController:
             problem = self._commit(new, old) if verdict.runs else verdict.reason
         self._attempt = None
         if problem is not None:
-            await self._end(new.discard())
+            await self._endings.run(new.discard())
             old.let_data_go()
             # What the new one has added goes, and what it has written gets the old one's keys.
-            await self._end(self._relief.complete(), patience=_RETIREMENT_WORTH_WAITING_FOR)
+            await self._endings.run(self._relief.complete(), patience=_RETIREMENT_WORTH_WAITING_FOR)
             return problem
-        self.take_over(found, configuration)
+        self._adopt(found, configuration)
         self._show(Verdict(state=PluginState.RUNNING))
         await new.follow_up()
-        await self._end(self._relief.retire(old), patience=_RETIREMENT_WORTH_WAITING_FOR)
+        await self._endings.run(self._relief.retire(old), patience=_RETIREMENT_WORTH_WAITING_FOR)
         return None
 
     def _new_generation(
@@ -336,27 +342,8 @@ class PluginController:
         except NexusError as error:
             return told(new, error)
         self.live = new
+        new.tasks.look_after(self.supervisor, partial(self._task_failed, new.number))
         return None
-
-    async def _end(self, ending: Coroutine[Any, Any, None], patience: float | None = None) -> None:
-        """Have a generation ended by a task that this controller owns."""
-        await asyncio.wait({self._begin_end(ending)}, timeout=patience)
-
-    def _begin_end(self, ending: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(ending, name=f"nexus.end.{self.name}")
-        self._ending.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._ending.discard(task)
-        self._surroundings.notify()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error(
-                "A generation did not end cleanly",
-                extra={"plugin": self.name},
-                exc_info=error,
-            )
 
     def _died(self, task: "asyncio.Task[None]") -> None:
         # A defect of the platform itself; it must be seen, and nobody may wait for ever.
@@ -368,7 +355,7 @@ class PluginController:
         if live is not None:
             # Nobody looks after it any more.
             live.withdraw()
-            self._begin_end(live.retire())
+            self._endings.begin(live.retire())
         self._show(Verdict(state=PluginState.FAILED, reason=reason))
         self._refuse_reloads(reason)
         self._settled.set()
@@ -394,4 +381,6 @@ class PluginController:
                 f"Generation {self.live.number} serves on; the last reload failed:"
                 f" {self.reload_failure}"
             )
+        if verdict.runs and self.live is not None:
+            return self.supervisor.trouble
         return verdict.reason

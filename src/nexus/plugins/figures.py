@@ -57,6 +57,24 @@ def plugin_figures(manager: PluginManager) -> Callable[[], Iterator[Family]]:
                 for each in controllers
             ],
         )
+        yield Family(
+            name="nexus_plugin_restarts",
+            help="Times that the plugin was started again by itself.",
+            counter=True,
+            samples=[
+                Sample(value=each.supervisor.restarts, labels={"plugin": each.name})
+                for each in controllers
+            ],
+        )
+        yield Family(
+            name="nexus_plugin_task_restarts",
+            help="Times that a background task of the plugin was started again.",
+            counter=True,
+            samples=[
+                Sample(value=each.supervisor.task_restarts, labels={"plugin": each.name})
+                for each in controllers
+            ],
+        )
         live = [each.live for each in controllers if each.live is not None]
         yield Family(
             name="nexus_plugin_background_tasks",

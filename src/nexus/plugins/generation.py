@@ -60,7 +60,7 @@ class Generation:
         self.plugin = manifest.name
         self.number = blueprint.number
         self.configuration = configuration
-        self.tasks = PluginTasks(self.plugin)
+        self.tasks = PluginTasks(self.plugin, platform.restarts)
         self._platform = platform
         self._cell = StageCell()
         self._variables: contextvars.Context = platform.variables.copy()

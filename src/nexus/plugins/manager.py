@@ -164,6 +164,7 @@ class PluginManager:
             found = await asyncio.to_thread(discover, self._paths)
             wishes: dict[str, Any] = await self._platform.store.items(NAMESPACE)
             new = [plugin for plugin in found if plugin.name not in self._controllers]
+            await self._platform.quarantine.read()
             # At once: the stored settings of all are then read together.
             made = await asyncio.gather(
                 *(self._make(plugin, wishes.get(plugin.name)) for plugin in new)
@@ -186,7 +187,7 @@ class PluginManager:
     async def settings_changed(self, name: str) -> PluginStatus:
         """Judge a plugin anew after its settings have changed, and wait for the outcome."""
         controller = self.controller(name)
-        controller.failure = None
+        controller.supervisor.forgive()
         controller.poke()
         await controller.wait_settled()
         return controller.status
@@ -220,9 +221,7 @@ class PluginManager:
         """Say what should be the case with a plugin."""
         plan = self._current_plan()
         verdict = self._judge(controller, controller.found, controller.configuration, plan)
-        if verdict.runs and controller.failure is not None:
-            return Verdict(state=PluginState.FAILED, reason=controller.failure)
-        return verdict
+        return (controller.supervisor.verdict or verdict) if verdict.runs else verdict
 
     def trial(
         self,
@@ -366,7 +365,8 @@ class PluginManager:
     async def _follow(self, controller: PluginController, *, enabled: bool) -> PluginStatus:
         name = controller.name
         controller.enabled, controller.told = enabled, True
-        controller.failure = None
+        controller.supervisor.forgive()
+        await self._platform.quarantine.lift(name)
         await self._subscriptions.set_enabled({name: enabled})
         self.replan()
         controller.poke()
@@ -376,6 +376,7 @@ class PluginManager:
     async def _make(self, found: DiscoveredPlugin, wish: Any) -> PluginController:
         configuration = await self._configure(found)
         controller = PluginController(found, configuration, self._platform, self)
+        await self._platform.quarantine.recall(found, controller.supervisor)
         controller.told = isinstance(wish, Mapping) and wish.get("enabled") is not None
         controller.enabled = (
             bool(wish["enabled"]) if controller.told else self._enabled_unless_told(found.name)

@@ -13,6 +13,8 @@ from nexus.plugins.dependants import Dependants
 from nexus.plugins.drain_budget import DrainBudget
 from nexus.plugins.exposure import Exposure
 from nexus.plugins.host import Host
+from nexus.plugins.quarantine import QuarantineList
+from nexus.plugins.restarts import RestartPolicy
 from nexus.services import ServiceRegistry
 
 
@@ -50,6 +52,8 @@ class Platform:
         environment: `development` or `production`.
         drain: How long what is in hand at a swap or stop may take to finish.
         variables: The context variables that plugin code starts from.
+        restarts: How often what fails is started again.
+        quarantine: Which plugins are not started again by themselves.
         settings_changed: Told (plugin, changes) after a plugin changed its own settings.
         mask: Takes secrets out of a text.
         dependants: Knows who is to be told when a generation serves no longer.
@@ -67,6 +71,8 @@ class Platform:
     environment: str
     drain: DrainBudget
     variables: contextvars.Context
+    restarts: RestartPolicy
+    quarantine: QuarantineList
     settings_changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]]
     mask: Callable[[str], str] = str
     dependants: Dependants = field(default_factory=Dependants)

@@ -4,13 +4,14 @@ A live generation and a detached plugin have the same context over different por
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from nexus.events import Event
     from nexus.services import ServiceReference
 
+Work = Coroutine[Any, Any, Any] | Callable[[], Awaitable[Any]]
 Handler = Callable[["Event"], Any]
 
 
@@ -74,7 +75,7 @@ class DataPort(Protocol):
 class TasksPort(Protocol):
     """A plugin's way to background work."""
 
-    def create(self, coroutine: Coroutine[Any, Any, Any], name: str | None) -> "asyncio.Task[Any]":
+    def create(self, work: Work, name: str | None, *, restart: bool) -> "asyncio.Task[Any]":
         """Start a named task that the generation owns."""
 
     def components(self) -> dict[str, dict[str, Any]]:

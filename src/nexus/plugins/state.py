@@ -17,6 +17,7 @@ class PluginState(StrEnum):
     DRAINING = "draining"
     STOPPED = "stopped"
     FAILED = "failed"
+    QUARANTINED = "quarantined"
 
 
 SETTLED = frozenset(
@@ -27,6 +28,7 @@ SETTLED = frozenset(
         PluginState.RUNNING,
         PluginState.STOPPED,
         PluginState.FAILED,
+        PluginState.QUARANTINED,
     }
 )
 """The states in which nothing is under way."""

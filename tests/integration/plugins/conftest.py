@@ -125,6 +125,8 @@ class Workshop:
         settings = {
             "shutdown": {"drain_timeout": 2.0, "timeout": 1.0},
             "events": {"retry_delay": 0.01},
+            # What fails stays so while a test looks at it.
+            "supervision": {"restart_pause": 600.0, "restart_max_pause": 600.0},
             **settings,
         }
         return create_nexus_app(

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from nexus.errors import PluginExited
+from nexus.errors import PluginExited, TaskCancelled
 from nexus.plugins.current import current_owner
+from nexus.plugins.restarts import RestartPolicy
 from nexus.plugins.task_factory import owned_tasks
 from nexus.plugins.tasks import PluginTasks
 
@@ -202,3 +203,79 @@ async def test_users_of_one_loop_share_a_factory_and_leave_in_any_order() -> Non
     assert loop.get_task_factory() is factory
     two.__exit__(None, None, None)
     assert loop.get_task_factory() is before
+
+
+async def test_a_function_is_called_again_until_it_succeeds() -> None:
+    tasks = PluginTasks("foo", RestartPolicy(pause=0.001))
+    tasks.go_live()
+    calls: list[int] = []
+
+    async def work() -> str:
+        calls.append(1)
+        if len(calls) < 3:
+            raise SystemExit
+        return "done"
+
+    task = tasks.create(work, None)
+    assert task.get_name() == "foo.work"
+    assert await task == "done"
+    assert tasks.components() == {}
+
+
+async def test_a_function_that_goes_on_failing_is_given_up_with_its_last_error() -> None:
+    tasks = PluginTasks("foo", RestartPolicy(intensity=1, pause=0.001))
+    tasks.go_live()
+
+    class Watching:
+        task_restarts = 0
+
+    watching, told = Watching(), []
+    tasks.look_after(watching, told.append)
+
+    async def work() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await tasks.create(work, "job")
+    await asyncio.sleep(0)
+    assert told == ["Its background task 'job' failed: ValueError: no."]
+    assert watching.task_restarts == 1
+    assert tasks.components()["task:job"]["restarts"] == 1
+
+
+async def test_a_task_that_waits_for_something_cancelled_has_failed() -> None:
+    tasks = live_tasks()
+
+    async def work() -> None:
+        other = asyncio.ensure_future(asyncio.sleep(60))
+        other.cancel()
+        await other
+
+    with pytest.raises(TaskCancelled):
+        await tasks.create(work, "job")
+
+
+async def test_a_task_that_is_told_to_end_during_its_pause_ends() -> None:
+    tasks = PluginTasks("foo", RestartPolicy(pause=600.0))
+    tasks.go_live()
+
+    async def work() -> None:
+        raise ValueError("no")
+
+    task = tasks.create(work, "job")
+    while not tasks.components()["task:job"].get("error"):
+        await asyncio.sleep(0)
+    assert tasks.components()["task:job"]["status"] == "unhealthy"
+    assert await tasks.cancel_all(1.0) == []
+    assert task.cancelled()
+
+
+@pytest.mark.parametrize("work", [7, None])
+async def test_what_is_neither_coroutine_nor_function_is_refused(work: Any) -> None:
+    with pytest.raises(TypeError, match="a coroutine or a function that makes one"):
+        live_tasks().create(work, None)
+
+
+async def test_a_function_that_makes_no_coroutine_is_told_so() -> None:
+    with pytest.raises(TypeError, match="it gave 7"):
+        await live_tasks().create(lambda: 7, None)  # type: ignore[arg-type, return-value]  # wrong on purpose
