@@ -229,7 +229,7 @@ async def test_a_function_that_goes_on_failing_is_given_up_with_its_last_error()
     class Watching:
         task_restarts = 0
 
-    watching, told = Watching(), []
+    watching, told = Watching(), list[str]()
     tasks.look_after(watching, told.append)
 
     async def work() -> None:
