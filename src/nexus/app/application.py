@@ -89,6 +89,7 @@ class NexusApp:
             max_body_size=settings.http.body_limit,
             access_log=settings.logging.access,
             status_of=self._status_of,
+            breakers=parts.breakers,
             lifespan=self._lifespan,
         )
         self.bus = parts.bus

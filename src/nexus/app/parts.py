@@ -24,6 +24,7 @@ from nexus.plugins.in_process import InProcessHost
 from nexus.plugins.watchdog import Watchdog
 from nexus.security import AdminTokens
 from nexus.services import ServiceRegistry
+from nexus.web.breaker import BreakerPolicy, Breakers
 
 if TYPE_CHECKING:
     from nexus.config import Settings
@@ -49,6 +50,7 @@ class Parts:
         watchdog: Notices who blocks the event loop.
         host: Loads the plugins' code.
         draining: How long what is in hand at a stop may take to finish.
+        breakers: When plugins' requests are kept away from them.
         lags: Measures how far durable subscriptions are behind.
     """
 
@@ -67,6 +69,7 @@ class Parts:
     watchdog: Watchdog
     host: InProcessHost
     draining: DrainBudget
+    breakers: Breakers
     lags: Watched[Sequence[Lag]]
 
     @classmethod
@@ -104,8 +107,20 @@ class Parts:
                 GenerationImporter(BytecodeCache(settings.data_folder / "bytecode"))
             ),
             draining=DrainBudget(settings.shutdown.drain_timeout),
+            breakers=_breakers_of(settings),
             lags=lag_watch(bus),
         )
+
+
+def _breakers_of(settings: "Settings") -> Breakers:
+    wanted = settings.supervision
+    return Breakers(
+        policy=BreakerPolicy(
+            failures=wanted.breaker_failures,
+            window=wanted.breaker_window,
+            pause=wanted.breaker_pause,
+        )
+    )
 
 
 def _reveal(secret: Any) -> str | None:

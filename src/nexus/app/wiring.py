@@ -114,6 +114,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
     from nexus.observability.metrics import FamilyCollector
     from nexus.plugins import event_figures, figures
     from nexus.transfer import DataDesk
+    from nexus.web.breaker_figures import breaker_figures
     from nexus.web.health import HealthContext, health_router
     from nexus.web.management import ManagementContext, management_router
     from nexus.web.management.system_report import SystemReport
@@ -153,6 +154,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         event_figures.event_figures(parts.bus),
         event_figures.lag_figures(parts.lags),
         job_figures(parts.jobs),
+        breaker_figures(app.app.dispatcher),
         figures.loop_figures(parts.watchdog),
         figures.database_figures(parts.database),
     ]

@@ -304,6 +304,19 @@ class SupervisionSettings(Section):
     block_warning: Seconds = Field(
         1.0, description="Seconds of a blocked event loop after which the log names the culprit."
     )
+    breaker_failures: int = Field(
+        10,
+        ge=0,
+        description="So many requests of a plugin that end in unhandled errors within"
+        " breaker_window have others answered with 503, where they are at least half of all; 0"
+        " turns that off.",
+    )
+    breaker_window: Seconds = Field(10.0, description="Seconds in which failed requests count.")
+    breaker_pause: Seconds = Field(
+        5.0,
+        description="Seconds until one request is let through as a trial; each failed trial doubles"
+        " them, up to a minute.",
+    )
     restarts: int = Field(
         3,
         ge=0,

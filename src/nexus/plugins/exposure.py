@@ -33,6 +33,9 @@ class Exposure(Protocol):
     def withdraw(self, mount: Any) -> None:
         """Take the mount away, if it is still the live one."""
 
+    def trouble(self, mount: Any) -> str:
+        """Say why requests are kept away from a mount; empty while they are not."""
+
     async def drain(self, mount: Any, timeout: float) -> int:
         """Wait for the requests in hand, then cut off the rest.
 

@@ -323,6 +323,11 @@ class Generation:
             await self._hosted.close()
             self._hosted = None
 
+    @property
+    def trouble(self) -> str:
+        """Say why requests are kept away from it; empty while they are not."""
+        return "" if self._mount is None else self._platform.exposure.trouble(self._mount)
+
     async def health(self) -> HealthStatus:
         """Run the plugin's health check; secrets in its findings are masked."""
         if self._hosted is None:
@@ -331,6 +336,10 @@ class Generation:
         mask = self._platform.mask
         if self._cell.stage is Stage.LIVE:
             self.jobs.tell(found)
+        if trouble := self.trouble:
+            found.healthy = False
+            found.message = f"{found.message} {trouble}".strip()
+            found.components["circuit"] = {"status": "unhealthy", "message": trouble}
         if problem := self._finishing.problem:
             found.healthy = False
             incomplete = f"Changes to the database are not complete. {problem}"

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 from typing_extensions import override
 
 from nexus.security.gate import IdentityGate
+from nexus.web.breaker import Breakers
 from nexus.web.dispatcher import PluginDispatcher, Status
 from nexus.web.docs import add_docs
 from nexus.web.errors import EXCEPTION_HANDLERS
@@ -46,6 +47,7 @@ class NexusFastAPI(FastAPI):
         access_log: bool = False,
         status_of: Status | None = None,
         identity: IdentityGate | None = None,
+        breakers: Breakers | None = None,
         exception_handlers: dict[Any, Any] | None = None,
         **options: Any,
     ) -> None:
@@ -58,12 +60,16 @@ class NexusFastAPI(FastAPI):
             access_log: Whether every request writes a line to the logger `nexus.access`.
             status_of: Tells the state of a plugin that does not serve.
             identity: Knows who sends a request; nobody is known when left out.
+            breakers: What the circuit breakers of plugins go by.
             exception_handlers: Handlers that take precedence over the platform's.
             options: Whatever else FastAPI takes.
         """
         self.metrics = HttpMetrics()
         self.identity = identity or IdentityGate()
         self.dispatcher = PluginDispatcher(metrics=self.metrics, status_of=status_of)
+        self.dispatcher = PluginDispatcher(
+            metrics=self.metrics, status_of=status_of, breakers=breakers
+        )
         self.dispatcher.elsewhere = self
         self.openapi_document = OpenApiDocument(self)
         self._max_body_size = max_body_size

@@ -10,10 +10,11 @@ from starlette._exception_handler import ExceptionHandlers, StatusHandlers
 from starlette.datastructures import URLPath
 from starlette.responses import Response
 from starlette.routing import NoMatchFound
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nexus.observability.request_id import current_request_id
 from nexus.plugins.state import PluginState, PluginStatus
+from nexus.web.breaker import Breakers, CircuitBreaker
 from nexus.web.exchange import EXCHANGE_KEY, Exchange
 from nexus.web.http_metrics import HttpMetrics
 from nexus.web.mount import PluginMount
@@ -49,10 +50,17 @@ class PluginDispatcher:
         app: What serves all other paths.
         handlers: The application's exception handlers, as Starlette keeps them in the scope.
         status_of: Tells the state of a plugin that does not serve.
+        breakers: What the circuit breakers of the mounts have in common.
         maintenance: While not None, plugins' routes answer 503 with this text.
     """
 
-    def __init__(self, *, metrics: HttpMetrics, status_of: Status | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        metrics: HttpMetrics,
+        status_of: Status | None = None,
+        breakers: Breakers | None = None,
+    ) -> None:
         self.live: dict[str, PluginMount] = {}
         self.version = 0
         self.app: ASGIApp = _nothing_here
@@ -60,11 +68,13 @@ class PluginDispatcher:
         self.status_of: Status = status_of or _no_status
         self.maintenance: str | None = None
         self.elsewhere: Any = None
+        self.breakers = breakers or Breakers()
         self._metrics = metrics
 
     def publish(self, mount: PluginMount) -> None:
         """Let the mount serve its plugin's paths from now on, in place of an earlier one."""
         mount.series = self._metrics.series(mount.name)
+        mount.breaker = CircuitBreaker(mount.name, self.breakers, mount.series.answered)
         mount.urls.elsewhere = self.elsewhere
         self.live[mount.name] = mount
         self.version += 1
@@ -121,6 +131,9 @@ class PluginDispatcher:
                 exchange.plugin = name
                 exchange.series = mount.series
             scope["starlette.exception_handlers"] = self.handlers
+            if mount.breaker.is_open:
+                await _try(mount, scope, receive, send)
+                return
             await mount(scope, receive, send)
 
     async def _refuse(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,10 +159,41 @@ class PluginDispatcher:
             )
         else:
             response = _no_plugin(scope["path"])
-        if scope["type"] == "websocket" and not _may_deny(scope):
-            await send({"type": "websocket.close", "code": 1013, "reason": "not available"})
-            return
-        await response(scope, receive, send)
+        await _deny(response, scope, receive, send)
+
+
+async def _try(mount: PluginMount, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer for a plugin whose requests keep failing, unless this one is the next trial."""
+    breaker = mount.breaker
+    if scope["type"] != "http" or not breaker.admits():
+        response = problem_response(
+            503,
+            detail=breaker.reason,
+            code="circuit-open",
+            instance=scope["path"],
+            headers={"Retry-After": str(breaker.seconds)},
+            state=str(PluginState.RUNNING),
+        )
+        await _deny(response, scope, receive, send)
+        return
+
+    async def heard(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            breaker.succeeded()
+        await send(message)
+
+    try:
+        await mount(scope, receive, heard)
+    except Exception as error:
+        breaker.trial_failed(error)
+        raise
+
+
+async def _deny(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket" and not _may_deny(scope):
+        await send({"type": "websocket.close", "code": 1013, "reason": "not available"})
+        return
+    await response(scope, receive, send)
 
 
 def _no_plugin(path: str) -> Response:

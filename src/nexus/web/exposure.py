@@ -88,6 +88,10 @@ class HttpExposure:
         if self._dispatcher.live.get(mount.name) is mount:
             self._dispatcher.withdraw(mount.name)
 
+    def trouble(self, mount: PluginMount) -> str:
+        """Say why requests are kept away from a mount; empty while they are not."""
+        return mount.breaker.reason
+
     async def drain(self, mount: PluginMount, timeout: float) -> int:  # not an error
         """Let what is in flight finish, and end what is left after `timeout` seconds.
 

@@ -166,7 +166,8 @@ def _plugins(manager: PluginManager, checks: Checks, *, trusted: bool) -> dict[s
         healthy = state in _AT_REST if health is None else health.healthy
         entry: dict[str, Any] = {"state": str(state), "healthy": healthy}
         if trusted:
-            entry["reason"] = each.status.reason
+            trouble = "" if each.live is None else each.live.trouble
+            entry["reason"] = each.status.reason or trouble
             if health is not None:
                 entry["message"] = health.message
                 entry["components"] = health.components

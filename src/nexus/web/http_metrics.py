@@ -38,6 +38,10 @@ class HttpSeries:
         self.buckets = [0] * (len(DURATION_BOUNDS) + 1)
         self.seconds = 0.0
 
+    def answered(self) -> int:
+        """Give how many requests have been answered so far."""
+        return sum(self.buckets)
+
     def observe(self, method: str, status: int, seconds: float) -> None:
         """Count one finished request."""
         key = (method, status)

@@ -10,11 +10,13 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.telemetry._api import _route_selected
 from starlette._exception_handler import wrap_app_handling_exceptions
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nexus.errors import PluginExited
+from nexus.web.breaker import Breakers, CircuitBreaker
 from nexus.web.exchange import EXCHANGE_KEY, Exchange
 from nexus.web.http_metrics import HttpSeries
 from nexus.web.lifespans import RouterLifespans
@@ -27,6 +29,8 @@ from nexus.web.router_choice import RouterChoice
 logger = logging.getLogger(__name__)
 
 _SERVICE_RESTART = 1012
+_NOT_THE_PLUGINS = (ClientDisconnect, WebSocketDisconnect, HTTPException)
+"""Errors that say nothing of the plugin: a client has gone, or has sent too much."""
 _CUT_GRACE_SECONDS = 2.0
 
 
@@ -88,6 +92,7 @@ class PluginMount:
         routers: The plugin's routers, in its order.
         urls: Gives the paths of its routes by name.
         series: Where its requests are counted, set when it goes live.
+        breaker: Keeps requests away while they keep failing, the application's when it goes live.
         identity: Stands for the mount where a reference would keep the plugin's code alive.
     """
 
@@ -112,6 +117,7 @@ class PluginMount:
         self.urls = PluginUrls(prefix, routers)
         self._lifespans = RouterLifespans(name, routers, current=current, owner=owner)
         self.series: HttpSeries | None = None
+        self.breaker = CircuitBreaker(name, Breakers(), lambda: 0)
         self.identity = object()
         self._jobs: set[_Job] = set()
         self._idle: asyncio.Event | None = None
@@ -176,6 +182,7 @@ class PluginMount:
             raise
         except BaseException as error:
             # SystemExit and its like would end the event loop, and so everybody's requests.
+            self.breaker.failed(error)
             raise PluginExited(plugin=self.name, kind=type(error).__name__) from error
         finally:
             self._current.reset(token)
@@ -190,6 +197,15 @@ class PluginMount:
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
         """Do what FastAPI's ExceptionMiddleware does around an application's router."""
+        try:
+            await self._answer(scope, receive, send, error)
+        except _NOT_THE_PLUGINS:
+            raise
+        except Exception as unhandled:
+            self.breaker.failed(unhandled)
+            raise
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
         exchange: Exchange | None = scope.get(EXCHANGE_KEY)
         if exchange is not None and exchange.started:
             raise error

@@ -18,7 +18,7 @@ class PluginView(BaseModel):
     category: str
     state: str
     reason: str = Field(
-        description="Why it is in this state; empty while it runs, unless a reload has failed."
+        description="Why it is in this state; empty while it runs and nothing is the matter."
     )
     since: datetime
     generation: int = Field(description="The generation that serves; 0 when none does.")
@@ -80,6 +80,7 @@ def detail(controller: PluginController) -> PluginDetail:
 def _summary(controller: PluginController) -> dict[str, Any]:
     manifest = controller.found.manifest
     status = controller.status
+    live = controller.live
     return {
         "name": controller.name,
         "version": manifest.version if manifest else "",
@@ -87,7 +88,7 @@ def _summary(controller: PluginController) -> dict[str, Any]:
         "description": manifest.description if manifest else "",
         "category": manifest.category if manifest else "",
         "state": status.state,
-        "reason": status.reason,
+        "reason": status.reason or (live.trouble if live is not None else ""),
         "since": status.since,
         "generation": status.generation,
         "enabled": controller.enabled,
