@@ -161,7 +161,7 @@ from nexus.plugins import BasePlugin
 
 class Plugin(BasePlugin):
     async def initialize(self):
-        self.create_task(self.leave())
+        self.create_task(self.leave(), restart=False)
         asyncio.create_task(self.leave())
         await self.subscribe_to_event("exits.now", self.on_now, max_attempts=1)
         await self.subscribe_to_event("exits.now", self.on_now_plain, max_attempts=1)
