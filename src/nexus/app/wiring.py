@@ -8,10 +8,10 @@ from nexus.plugins.convergence import Convergence
 from nexus.plugins.current import current_owner
 from nexus.plugins.operator import ClusterOperator, LocalOperator, Operator
 from nexus.plugins.platform import Limits, Platform
-from nexus.security.gate import IdentityGate
-from nexus.security.identity import IDENTITY_SERVICE, IdentityProvider
 from nexus.plugins.quarantine import QuarantineList
 from nexus.plugins.restarts import RestartPolicy
+from nexus.security.gate import IdentityGate
+from nexus.security.identity import IDENTITY_SERVICE, IdentityProvider
 from nexus.web.exposure import HttpExposure
 
 if TYPE_CHECKING:

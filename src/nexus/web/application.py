@@ -66,7 +66,6 @@ class NexusFastAPI(FastAPI):
         """
         self.metrics = HttpMetrics()
         self.identity = identity or IdentityGate()
-        self.dispatcher = PluginDispatcher(metrics=self.metrics, status_of=status_of)
         self.dispatcher = PluginDispatcher(
             metrics=self.metrics, status_of=status_of, breakers=breakers
         )
