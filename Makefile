@@ -16,7 +16,7 @@ STAMPS := $(VENV)/.stamps
 .DELETE_ON_ERROR:
 # Two installers in one environment get in each other's way, so `make -j` runs one target at a time.
 .NOTPARALLEL:
-.PHONY: help demo test soak coverage lint format docs reference bench wheel wheel-smoke lock changelog clean
+.PHONY: help demo test soak soak-reloads coverage lint format docs reference bench wheel wheel-smoke lock changelog clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: $(STAMPS)/test ## Run the tests and every example of the documents (PYTEST
 
 soak: $(STAMPS)/test ## Kill processes that publish and handle events, for long (SOAK_KILLS=... and others)
 	$(PYTHON_IN_VENV) -m tests.acceptance.events.soak
+
+soak-reloads: $(STAMPS)/test ## Reload a plugin under load, and a thousand times, and count what is left (SOAK_RELOADS=... and others)
+	$(PYTHON_IN_VENV) -m tests.acceptance.reloads.soak
 
 coverage: $(STAMPS)/test ## Run the tests, measuring branch coverage against its gate
 	$(PYTHON_IN_VENV) -m pytest -n auto --dist loadfile --cov=nexus $(PYTEST_ARGS)

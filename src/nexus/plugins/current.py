@@ -5,9 +5,13 @@ that they belong to without being told.
 """
 
 from contextvars import ContextVar
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nexus.observability.request_id import current_request_id
+
+if TYPE_CHECKING:
+    from nexus.plugins.tasks import PluginTasks
 
 
 class Owner(Protocol):
@@ -20,6 +24,24 @@ class Owner(Protocol):
     @property
     def number(self) -> int:
         """The generation's number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Stands for a generation in the context variables of its code.
+
+    Not the generation itself: the event loop keeps the context of a timer, also of one that was
+    cancelled, until its time has come, and would keep the plugin's code with it.
+
+    Attributes:
+        plugin: The plugin's name.
+        number: The generation's number.
+        tasks: Takes the tasks that its code starts.
+    """
+
+    plugin: str
+    number: int
+    tasks: "PluginTasks"
 
 
 current_owner: ContextVar[Owner | None] = ContextVar("nexus_current_owner", default=None)

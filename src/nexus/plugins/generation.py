@@ -12,7 +12,7 @@ from nexus.config import PluginConfiguration
 from nexus.errors import NexusError
 from nexus.observability.health import HealthStatus
 from nexus.plugins.context import PluginContext
-from nexus.plugins.current import current_owner
+from nexus.plugins.current import Running, current_owner
 from nexus.plugins.data_access import DataAccess
 from nexus.plugins.dependants import tell_of_outdated
 from nexus.plugins.durable_subscriptions import DurableSubscriptions
@@ -64,7 +64,8 @@ class Generation:
         self._platform = platform
         self._cell = StageCell()
         self._variables: contextvars.Context = platform.variables.copy()
-        self._variables.run(current_owner.set, self)
+        self._owner = Running(plugin=self.plugin, number=self.number, tasks=self.tasks)
+        self._variables.run(current_owner.set, self._owner)
         self._hosted: HostedPlugin | None = None
         self._has_begun = False
         self._telling = asyncio.Lock()
@@ -150,7 +151,7 @@ class Generation:
             self.plugin,
             self.number,
             routers,
-            owner=self,
+            owner=self._owner,
             endpoints=self.blueprint.manifest.api_endpoints,
         )
 

@@ -1,0 +1,3 @@
+"""Says of which edition it is."""
+
+EDITION = 0
