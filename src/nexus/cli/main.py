@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from nexus._version import __version__
+from nexus.cli.auth import auth_app
 from nexus.cli.backup import backup, restore
 from nexus.cli.config import config_app
 from nexus.cli.data import data_app
@@ -43,6 +44,7 @@ _ORDER: Final = (
     "backup",
     "restore",
     "token",
+    "auth",
 )
 """The commands as the help shows them: in the order in which one meets them."""
 
@@ -115,6 +117,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(maintenance_app, name="maintenance")
 app.add_typer(token_app, name="token")
+app.add_typer(auth_app, name="auth")
 app.command()(backup)
 app.command()(restore)
 app.command()(health)

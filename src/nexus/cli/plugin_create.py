@@ -43,7 +43,8 @@ def create(
     if category is not None:
         _refuse_bad_name(category)
     settings = application_settings(app_folder)
-    plugins = settings.plugin_folders[0] if settings.plugin_folders else settings.root / "plugins"
+    # Not among the platform's own.
+    plugins = settings.root / next(iter(settings.plugin_paths), Path("plugins"))
     _refuse_twin(name, settings.plugin_folders)
     folder = plugins / category / name if category else plugins / name
     if folder.exists():

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, Field, PrivateAttr, field_validator
 from pydantic.fields import FieldInfo
 
 from nexus.config.event_engine import parse_engine
@@ -28,6 +28,12 @@ from nexus.data.url import DatabaseUrl, parse_url
 
 Environment = Literal["development", "production"]
 
+BUILTIN_FOLDER: Final = Path(__file__).parents[1] / "builtin"
+"""Where the platform's own plugins are."""
+
+BUILTIN_PLUGINS: Final = ("auth",)
+"""The platform's own plugins, each off unless an application asks for it."""
+
 
 class Settings(Section):
     """All settings of one application; `load_settings` makes them from file and environment."""
@@ -42,6 +48,9 @@ class Settings(Section):
     plugin_paths: list[Path] = Field(
         [Path("plugins")],
         description="The folders with plugins, relative to the application's folder.",
+    )
+    builtin: list[str] = Field(
+        [], description="The plugins of the platform's own that the application has: auth."
     )
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -82,8 +91,16 @@ class Settings(Section):
 
     @property
     def plugin_folders(self) -> tuple[Path, ...]:
-        """The folders with plugins, absolute."""
-        return tuple(self._root / path for path in self.plugin_paths)
+        """The folders with plugins, absolute, and those of the platform's own plugins."""
+        own = (BUILTIN_FOLDER / name for name in self.builtin)
+        return (*(self._root / path for path in self.plugin_paths), *own)
+
+    @field_validator("builtin")
+    @classmethod
+    def _ships_with_us(cls, names: list[str]) -> list[str]:
+        if unknown := [name for name in names if name not in BUILTIN_PLUGINS]:
+            raise ValueError(f"one of {', '.join(BUILTIN_PLUGINS)}, and not {', '.join(unknown)}")
+        return list(dict.fromkeys(names))
 
     @property
     def database_url(self) -> DatabaseUrl:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nexus.config.settings import BUILTIN_FOLDER
 from nexus.manifest.problems import Problem
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ ENTRY_POINT_GROUP = "nexus.plugins"
 class Origin(StrEnum):
     """Where a plugin was found."""
 
+    BUILTIN = "builtin"
     FOLDER = "folder"
     DISTRIBUTION = "distribution"
 
@@ -31,7 +33,7 @@ class DiscoveredPlugin:
     Attributes:
         name: The manifest's name; the folder's when the manifest cannot be read.
         folder: Where its files are.
-        origin: A plugin folder, or an installed distribution.
+        origin: A plugin folder, an installed distribution, or the platform itself.
         manifest: The manifest, or None when it has errors.
         problems: Errors and warnings of the manifest and of the folder.
         own_names: Absolute package names by which its code may import itself.
@@ -56,7 +58,8 @@ def discover(plugin_paths: Sequence[Path]) -> tuple[DiscoveredPlugin, ...]:
     """Find every plugin in the given folders and in the installed distributions.
 
     A plugin is `<path>/<name>/` or `<path>/<category>/<name>/` with a `manifest.json`, or a
-    package that a distribution names in the entry-point group `nexus.plugins`. What has the same
+    package that a distribution names in the entry-point group `nexus.plugins`; a path below
+    `nexus/builtin` is itself the folder of a plugin that ships with the platform. What has the same
     name as another is invalid, and so is the other. A folder that cannot be read stands, as
     invalid, for the plugins in it.
 
@@ -98,6 +101,9 @@ def read_plugin(
 
 
 def _in_folder(path: Path) -> Iterator[DiscoveredPlugin]:
+    if path.parent == BUILTIN_FOLDER:
+        yield read_plugin(path, Origin.BUILTIN, (f"nexus.builtin.{path.name}",))
+        return
     try:
         children = _folders(path)
     except OSError as error:

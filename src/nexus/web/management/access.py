@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, HTTPException
+from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from nexus.security import AdminTokens
+from nexus.web.management.roles import is_user_who_may
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -17,10 +18,17 @@ _bearer = HTTPBearer(
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def admin_only(tokens: AdminTokens) -> Callable[[Credentials], Awaitable[None]]:
-    """Make a dependency that lets only the holder of a management token through."""
+def admin_only(tokens: AdminTokens) -> Callable[[Request, Credentials], Awaitable[None]]:
+    """Make a dependency that lets the holder of a management token through, or a user who may.
 
-    async def require_admin(credentials: Credentials) -> None:
+    What a user needs is told by `nexus.web.management.roles`.
+    """
+
+    async def require_admin(request: Request, credentials: Credentials) -> None:
+        if credentials is not None and tokens.accepts(credentials.credentials):
+            return
+        if await is_user_who_may(request):
+            return
         if credentials is None:
             raise HTTPException(
                 401,
@@ -28,11 +36,10 @@ def admin_only(tokens: AdminTokens) -> Callable[[Credentials], Awaitable[None]]:
                 " was shown at the first start, or is the value of NEXUS_ADMIN_TOKEN.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        if not tokens.accepts(credentials.credentials):
-            raise HTTPException(
-                401,
-                "The token is not valid. 'nexus token renew' makes a new one.",
-                headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-            )
+        raise HTTPException(
+            401,
+            "The token is not valid. 'nexus token renew' makes a new one.",
+            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        )
 
     return require_admin

@@ -18,7 +18,7 @@ PREFIX = "/api/v1"
 
 
 def management_router(context: ManagementContext) -> APIRouter:
-    """Give the whole API; every route needs a management token."""
+    """Give the whole API; every route needs a management token, or a user who may."""
     router = APIRouter(
         prefix=PREFIX,
         dependencies=[Depends(admin_only(context.tokens))],

@@ -1,0 +1,143 @@
+"""Users as they are stored, and what happens when they change."""
+
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nexus.builtin.auth.passwords import Passwords
+from nexus.builtin.auth.refresh_tokens import RefreshTokens
+from nexus.builtin.auth.roles import Roles
+from nexus.builtin.auth.sessions import Sessions
+from nexus.plugins import BasePlugin
+from nexus.security import User
+
+Document = dict[str, Any]
+
+
+def folded(username: str) -> str:
+    """Give the form under which a name is found, however it is written."""
+    return unicodedata.normalize("NFKC", username).casefold().strip()
+
+
+def shown(document: Mapping[str, Any]) -> Document:
+    """Give what may be shown of a user: never a hash."""
+    names = ("username", "email", "email_verified", "roles", "active", "created")
+    return {"id": document["_id"], **{name: document[name] for name in names}}
+
+
+class Accounts:
+    """Makes, changes and removes users; every change is an event.
+
+    Args:
+        plugin: Whose collections they use.
+        passwords: Makes password hashes.
+        sessions: Ended when a user changes for the worse.
+        refresh: As above.
+        roles: Say what users may do.
+    """
+
+    def __init__(
+        self,
+        plugin: BasePlugin,
+        passwords: Passwords,
+        sessions: Sessions,
+        refresh: RefreshTokens,
+        roles: Roles,
+    ) -> None:
+        self._plugin = plugin
+        self._passwords = passwords
+        self._sessions = sessions
+        self._refresh = refresh
+        self._roles = roles
+
+    @property
+    def all(self) -> Any:
+        """The collection."""
+        return self._plugin.db.collection("users")
+
+    async def named(self, username: str) -> Document | None:
+        """Find a user by name."""
+        document: Document | None = await self.all.find_one({"name": folded(username)})
+        return document
+
+    async def create(
+        self, username: str, password: str, *, email: str | None = None, roles: Sequence[str] = ()
+    ) -> Document:
+        """Make a user; publishes `user.created`.
+
+        Raises:
+            DuplicateKey: There is one of this name.
+        """
+        document = {
+            "username": username.strip(),
+            "name": folded(username),
+            "email": email,
+            "email_verified": False,
+            "password": await self._passwords.hash(password),
+            "roles": list(roles),
+            "active": True,
+            "created": time.time(),
+        }
+        async with self._plugin.db.transaction():
+            id_ = await self.all.insert(document)
+            data = {"user_id": id_, "username": document["username"], "email": email}
+            await self._plugin.publish_event("user.created", data)
+        return {**document, "_id": id_}
+
+    async def change(self, id_: str, changes: Mapping[str, Any]) -> Document | None:
+        """Change a user, None when there is none; publishes `user.updated`."""
+        async with self._plugin.db.transaction():
+            if not await self.all.update(id_, dict(changes)):
+                return None
+            data = {"user_id": id_, "changed": sorted(changes)}
+            await self._plugin.publish_event("user.updated", data)
+            if changes.get("active") is False:
+                await self.sign_out_everywhere(id_)
+        document: Document | None = await self.all.get(id_)
+        return document
+
+    async def set_password(self, id_: str, password: str) -> None:
+        """Set a password and end everything that the old one began."""
+        hashed = await self._passwords.hash(password)
+        async with self._plugin.db.transaction():
+            if await self.all.update(id_, {"password": hashed}):
+                await self.sign_out_everywhere(id_)
+                await self._plugin.publish_event("user.password_changed", {"user_id": id_})
+
+    async def remove(self, id_: str) -> bool:
+        """Remove a user with all that is theirs; publishes `user.deleted`."""
+        async with self._plugin.db.transaction():
+            document = await self.all.get(id_)
+            if document is None:
+                return False
+            await self.all.delete(id_)
+            await self.sign_out_everywhere(id_)
+            for name in ("api_keys", "deliveries"):
+                await self._plugin.db.collection(name).delete({"user": id_})
+            data = {"user_id": id_, "username": document["username"]}
+            await self._plugin.publish_event("user.deleted", data)
+        return True
+
+    async def sign_out_everywhere(self, id_: str) -> None:
+        """End all sessions and tokens of a user; their API keys stay."""
+        await self._sessions.end_all(id_)
+        await self._refresh.end_all(id_)
+
+    async def active_user(self, id_: str, method: str) -> User | None:
+        """Give a user as the platform sees them, None when they are gone or shut out."""
+        document = await self.all.get(id_)
+        if document is None or not document["active"]:
+            return None
+        return User(
+            id=id_,
+            username=document["username"],
+            email=document["email"],
+            roles=frozenset(document["roles"]),
+            permissions=await self._roles.permissions(document["roles"]),
+            method=method,
+        )
+
+    async def has_administrator(self) -> bool:
+        """Tell whether anybody can administrate."""
+        return bool(await self.all.exists({"roles": {"$contains": "admin"}, "active": True}))

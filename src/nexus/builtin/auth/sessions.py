@@ -1,0 +1,61 @@
+"""Browser sessions: an unguessable cookie, of which only a hash is stored."""
+
+import hmac
+import time
+from typing import Any
+
+from nexus.builtin.auth.secret_text import digest, new_secret
+from nexus.errors import CrossSiteRefused
+from nexus.plugins import BasePlugin
+
+
+class Sessions:
+    """Begins, finds and ends sessions."""
+
+    def __init__(self, plugin: BasePlugin) -> None:
+        self._plugin = plugin
+
+    async def begin(self, user: str) -> str:
+        """Begin a session, and give the value of its cookie.
+
+        It is always a new one: what a browser brought along may have been planted there.
+        """
+        secret = new_secret()
+        lasts: int = await self._plugin.get_config("session_seconds")
+        await self._all.insert(
+            {"_id": digest(secret), "user": user, "expires": time.time() + lasts}
+        )
+        return secret
+
+    async def user_of(self, secret: str) -> str | None:
+        """Give the id of a session's user, None when it has ended."""
+        document = await self._all.get(digest(secret))
+        return document["user"] if document and document["expires"] > time.time() else None
+
+    async def end(self, secret: str) -> None:
+        """End a session."""
+        await self._all.delete(digest(secret))
+
+    async def end_all(self, user: str) -> None:
+        """End every session of a user."""
+        await self._all.delete({"user": user})
+
+    @property
+    def _all(self) -> Any:
+        return self._plugin.db.collection("sessions")
+
+
+def csrf_token(secret: str) -> str:
+    """Give the token that goes with a session; other sites cannot know it, nor compute it."""
+    return digest(f"csrf {secret}")
+
+
+def check_csrf(secret: str, token: str | None) -> None:
+    """Refuse a request without the session's token.
+
+    Raises:
+        CrossSiteRefused: It has none, or another one.
+    """
+    sent = (token or "").encode("utf-8", "surrogatepass")
+    if not hmac.compare_digest(csrf_token(secret).encode(), sent):
+        raise CrossSiteRefused

@@ -1,0 +1,159 @@
+"""Signing in and out: browsers by session, programs by tokens."""
+
+import hmac
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+
+from nexus.builtin.auth import bodies
+from nexus.builtin.auth.answers import (
+    address_of,
+    check_password,
+    give_session,
+    session_of,
+    take_session,
+)
+from nexus.builtin.auth.deliveries import RESET, VERIFY
+from nexus.builtin.auth.parts import AuthParts
+from nexus.builtin.auth.secret_text import digest
+from nexus.errors import CredentialsRefused, DuplicateKey
+from nexus.security import User, current_user, require_user
+
+
+def sign_in_router(parts: AuthParts) -> APIRouter:
+    """Give the routes for whoever is not signed in yet, and for leaving."""
+    router = APIRouter(tags=["auth"])
+    _add_setup(router, parts)
+    _add_sessions(router, parts)
+    _add_tokens(router, parts)
+    _add_deliveries(router, parts)
+    return router
+
+
+def _add_setup(router: APIRouter, parts: AuthParts) -> None:
+    @router.post("/setup", status_code=201)
+    async def setup(body: bodies.Setup, request: Request) -> dict[str, str]:
+        """Make the first administrator with the token of `nexus auth setup`, which works once."""
+        await parts.sign_in.take_attempt(address_of(request))
+        plugin = parts.plugin
+        token: str = await plugin.get_config("setup_token") or ""
+        if not token or not hmac.compare_digest(token.encode(), body.token.encode()):
+            raise CredentialsRefused
+        if await parts.accounts.has_administrator():
+            raise HTTPException(409, "There is an administrator already.")
+        await check_password(plugin, body.password)
+        async with plugin.db.transaction():
+            try:
+                await plugin.db.collection("marks").insert({"_id": digest(token), "at": 0})
+            except DuplicateKey:
+                raise CredentialsRefused from None
+            user = await parts.accounts.create(body.username, body.password, roles=["admin"])
+        await plugin.set_config("setup_token", None)
+        return {"id": user["_id"]}
+
+
+def _add_sessions(router: APIRouter, parts: AuthParts) -> None:
+    @router.post("/login")
+    async def login(body: bodies.Login, request: Request, response: Response) -> dict[str, Any]:
+        """Begin a browser's session; `csrf_token` goes into the header X-CSRF-Token."""
+        user = await parts.sign_in.by_password(body.username, body.password, address_of(request))
+        if old := session_of(request):
+            await parts.sessions.end(old)
+        secret = await parts.sessions.begin(user["_id"])
+        csrf = give_session(request, response, secret)
+        return {"user_id": user["_id"], "csrf_token": csrf}
+
+    @router.post("/logout", status_code=204)
+    async def logout(
+        request: Request,
+        response: Response,
+        user: Annotated[User | None, Depends(current_user)],
+    ) -> None:
+        """End the browser's session."""
+        if (secret := session_of(request)) and user is not None:
+            await parts.sessions.end(secret)
+            await parts.plugin.publish_event("user.logout", {"user_id": user.id})
+        take_session(response)
+
+    @router.get("/session")
+    async def session(
+        request: Request, response: Response, user: Annotated[User, Depends(require_user)]
+    ) -> dict[str, Any]:
+        """Give a browser that comes back its user, a new session and its token."""
+        old = session_of(request)
+        if user.method != "session" or old is None:
+            raise HTTPException(404, "This request has no session.")
+        secret = await parts.sessions.begin(user.id)
+        await parts.sessions.end(old)
+        csrf = give_session(request, response, secret)
+        return {"user_id": user.id, "username": user.username, "csrf_token": csrf}
+
+
+def _add_tokens(router: APIRouter, parts: AuthParts) -> None:
+    @router.post("/token")
+    async def token(
+        request: Request,
+        response: Response,
+        grant_type: Annotated[str, Form(pattern="^(password|refresh_token)$")] = "password",
+        username: Annotated[str, Form(max_length=150)] = "",
+        password: Annotated[str, Form(max_length=256)] = "",
+        refresh_token: Annotated[str, Form(max_length=500)] = "",
+    ) -> dict[str, Any]:
+        """Give an access token and a refresh token, for a password or for a refresh token."""
+        address = address_of(request)
+        if grant_type == "password":
+            user = (await parts.sign_in.by_password(username, password, address))["_id"]
+            family, refresh = await parts.refresh.begin(user)
+        else:
+            await parts.sign_in.take_attempt(address)
+            user, family, refresh = await parts.refresh.renew(refresh_token)
+            if await parts.accounts.active_user(user, "token") is None:
+                raise CredentialsRefused
+        access, seconds = await parts.access.make(user, family)
+        response.headers["Cache-Control"] = "no-store"
+        return {
+            "access_token": access,
+            "token_type": "bearer",
+            "expires_in": seconds,
+            "refresh_token": refresh,
+        }
+
+    @router.post("/token/revoke", status_code=204)
+    async def revoke(body: bodies.RefreshToken) -> None:
+        """End the sign-in of a refresh token; one that is not valid changes nothing."""
+        try:
+            _, family, _ = await parts.refresh.renew(body.refresh_token)
+        except CredentialsRefused:
+            return
+        await parts.refresh.end(family)
+
+
+def _add_deliveries(router: APIRouter, parts: AuthParts) -> None:
+    @router.post("/password/forgot", status_code=202)
+    async def forgot(body: bodies.Forgotten, request: Request) -> None:
+        """Have a new password offered to a user; the answer does not tell whether there is one."""
+        await parts.sign_in.take_attempt(address_of(request))
+        user = await parts.accounts.named(body.username)
+        if user is not None and user["active"] and user["email"]:
+            await parts.deliveries.ask(RESET, user)
+
+    @router.post("/password/reset", status_code=204)
+    async def reset(body: bodies.Reset, request: Request) -> None:
+        """Set a new password with a token that was delivered; it ends all sessions and tokens."""
+        await parts.sign_in.take_attempt(address_of(request))
+        await check_password(parts.plugin, body.password)
+        delivery = await parts.deliveries.redeem(RESET, body.token)
+        if delivery is None:
+            raise CredentialsRefused
+        await parts.accounts.set_password(delivery["user"], body.password)
+
+    @router.post("/email/verify", status_code=204)
+    async def verify(body: bodies.Verification, request: Request) -> None:
+        """Confirm an address with a token that was delivered to it."""
+        await parts.sign_in.take_attempt(address_of(request))
+        delivery = await parts.deliveries.redeem(VERIFY, body.token)
+        user = await parts.accounts.all.get(delivery["user"]) if delivery else None
+        if delivery is None or user is None or user["email"] != delivery["email"]:
+            raise CredentialsRefused
+        await parts.accounts.change(user["_id"], {"email_verified": True})
+        await parts.plugin.publish_event("user.email_verified", {"user_id": user["_id"]})

@@ -1,0 +1,51 @@
+"""Which permission of a user each part of the management API needs."""
+
+from typing import Final
+
+from starlette.requests import Request
+
+from nexus.errors import CredentialsRefused, NoIdentityProvider, UserMayNot
+from nexus.security.gate import IdentityGate
+from nexus.security.identity import SAFE_METHODS
+
+VIEW: Final = "nexus.view"
+OPERATE: Final = "nexus.operate"
+ADMINISTER: Final = "nexus.admin"
+
+
+def needed(method: str, path: str) -> str:
+    """Give the permission that a request needs.
+
+    Looking needs `nexus.view`, changing `nexus.operate`. Configuration, stored data and copies of
+    all of it need `nexus.admin`, stored data even for a look.
+    """
+    if path.endswith(("/data", "/export", "/backup")):
+        return ADMINISTER
+    if method in SAFE_METHODS:
+        return VIEW
+    return ADMINISTER if path.endswith("/config") else OPERATE
+
+
+async def is_user_who_may(request: Request) -> bool:
+    """Tell whether a request to the management API comes from a user, who may make it.
+
+    Returns:
+        False where nobody has signed in, or nothing runs that knows users.
+
+    Raises:
+        UserMayNot: The user lacks the permission.
+        CrossSiteRefused: It has a session, and may come from another site.
+    """
+    gate = getattr(request.app, "identity", None)
+    if not isinstance(gate, IdentityGate):
+        return False
+    try:
+        user = await gate.user_of(request.scope)
+    except (CredentialsRefused, NoIdentityProvider):
+        return False
+    if user is None:
+        return False
+    permission = needed(request.method, request.url.path)
+    if not user.may(permission):
+        raise UserMayNot(permission=permission)
+    return True
