@@ -62,6 +62,7 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
             start=settings.startup.timeout,
             health=settings.health.timeout,
             shutdown=settings.shutdown.timeout,
+            first_use=settings.startup.first_use_timeout,
         ),
         document_limit=settings.database.document_limit,
         environment=settings.environment,
@@ -139,6 +140,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         mask=parts.mask.apply,
     )
     app.app.include_router(management_router(context))
+    app.app.dispatcher.first_use = app.manager.starter.for_request
     health = HealthContext(
         manager=app.manager,
         tokens=parts.tokens,

@@ -70,12 +70,16 @@ async def show_outcome(out: Output, app: "NexusApp") -> None:
     await app.ready()
     statuses = [each.status for each in app.manager.controllers()]
     running = [each.name for each in statuses if each.state is PluginState.RUNNING]
-    others = [each for each in statuses if each.state is not PluginState.RUNNING]
+    asleep = [each.name for each in statuses if each.state is PluginState.DORMANT]
+    others = [
+        each for each in statuses if each.state not in (PluginState.RUNNING, PluginState.DORMANT)
+    ]
     if out.as_json:
         print_json_line(
             {
                 "event": "settled",
                 "running": running,
+                "dormant": asleep,
                 "others": [
                     {"name": each.name, "state": str(each.state), "reason": each.reason}
                     for each in others
@@ -88,6 +92,9 @@ async def show_outcome(out: Output, app: "NexusApp") -> None:
     if running:
         verb = "runs" if len(running) == 1 else "run"
         out.say(f"{count(len(running), 'plugin')} {verb}: {', '.join(running)}", style="green")
+    if asleep:
+        verb = "starts" if len(asleep) == 1 else "start"
+        out.say(f"{count(len(asleep), 'plugin')} {verb} at the first use: {', '.join(asleep)}")
     if others:
         out.say(f"{count(len(others), 'plugin')} not running:", style="yellow")
         table = out.table("", "", "")

@@ -65,6 +65,8 @@ def show_changed(out: "Output", others: _Plugins, *, running: bool) -> None:
             text = f"{name} starts with it." if starts else f"{name} is {state} then: {reason}"
         elif state == PluginState.RUNNING:
             text = f"{name} has started with it."
+        elif state == PluginState.DORMANT:
+            text = f"{name} starts with its first use."
         elif state in SETTLED:
             text = f"{name} has stopped with it, and is {state}: {reason}"
         else:

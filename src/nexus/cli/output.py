@@ -27,6 +27,7 @@ STATE_STYLES: Final = {
     "draining": "cyan",
     "discovered": "cyan",
     "disabled": "bright_black",
+    "dormant": "bright_black",
     "stopped": "bright_black",
     "note": "bright_black",
     "blocked": "yellow",

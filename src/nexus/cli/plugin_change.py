@@ -127,5 +127,5 @@ def _report(out: Output, plugin: dict[str, Any], *, wanted: bool = True) -> None
             show_changed(out, plugin["others"], running=plugin["running"])
 
     out.result(plugin, show)
-    if plugin["running"] and wanted and plugin["state"] != "running":
+    if plugin["running"] and wanted and plugin["state"] not in ("running", "dormant"):
         raise typer.Exit(ExitCode.FAILED)

@@ -127,7 +127,7 @@ def _tell_others(
         old, new = before[name].state, after[name].state
         if old is not PluginState.RUNNING and new is PluginState.RUNNING:
             _tell(out, f"{name} started (generation {after[name].generation})", "green")
-        elif old is PluginState.RUNNING and new is not PluginState.RUNNING:
+        elif old is PluginState.RUNNING and new not in (old, PluginState.DORMANT):
             _tell(out, f"{name} stopped; it is {new}: {after[name].reason}", "yellow")
 
 

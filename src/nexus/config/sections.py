@@ -137,6 +137,11 @@ class StartupSettings(Section):
         10.0, description="Seconds after which a plugin that is still starting is named in the log."
     )
     timeout: Seconds = Field(60.0, description="Seconds after which a start is given up.")
+    first_use_timeout: Seconds = Field(
+        30.0,
+        description="Seconds that a request or a call waits for a plugin that starts at its first"
+        " use.",
+    )
 
 
 class ShutdownSettings(Section):

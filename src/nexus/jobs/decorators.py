@@ -7,8 +7,8 @@ from typing import Any, Final, TypeVar
 
 from nexus.errors import JobInvalid
 from nexus.jobs.declaration import MARK, JobDeclaration
-from nexus.jobs.duration import EXPECTED, seconds_of
 from nexus.jobs.schedule import Cron, Every, Schedule
+from nexus.manifest.duration import EXPECTED, seconds_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from nexus.jobs.crontab import has_fixed_hour, triggers_of
-from nexus.jobs.duration import written
+from nexus.manifest.duration import written
 
 _INSTANT: Final = timedelta(microseconds=1)
 

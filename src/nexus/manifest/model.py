@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import Any, Final
 
+from nexus.manifest.activation import USE, Span
 from nexus.manifest.coherence import check_setting
 from nexus.manifest.config_field import ConfigField
 from nexus.manifest.dependency import Dependencies, Dependency
@@ -44,6 +45,8 @@ class Manifest:
         configuration: Its settings, by name.
         api_endpoints: The HTTP endpoints that it offers.
         events: The events that it publishes and listens to.
+        activation: The uses that start it; empty when it starts with the application.
+        idle_stop: Seconds without a use after which it is stopped again; None for never.
     """
 
     name: str = field(
@@ -173,6 +176,26 @@ class Manifest:
             "Events",
             "The events that the plugin publishes and listens to.",
             {"publishes": ["my_plugin.action_completed"], "subscribes": ["user.created"]},
+        ),
+    )
+    activation: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(entry=USE, expected="an array of uses that start the plugin", unique=True),
+            "Activation",
+            "What starts the plugin at its first use. Without it, the plugin starts with the"
+            " application.",
+            ["on_request"],
+        ),
+    )
+    idle_stop: float | None = field(
+        default=None,
+        metadata=key(
+            Span(),
+            "Idle stop",
+            "How long a plugin with activation may be unused until it is stopped again.",
+            "10m",
+            600,
         ),
     )
 

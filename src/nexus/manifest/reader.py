@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from nexus.manifest.activation import check_idle_stop
 from nexus.manifest.json_reader import read_json
 from nexus.manifest.model import MANIFEST, Manifest
 from nexus.manifest.permissions import KNOWN_PERMISSIONS, warn_of_unknown_permissions
@@ -102,6 +103,7 @@ def parse_manifest(
         _check_dependencies(read, report)
         _check_endpoints(read, report)
         _check_settings(read, report)
+        check_idle_stop(read, report)
         warn_of_unknown_permissions(
             read.get("permissions", ()), ("permissions",), known_permissions, report
         )

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 from nexus.config import PluginConfiguration
-from nexus.errors import NexusError, ReloadFailed
+from nexus.errors import NexusError
+from nexus.plugins.activation import Activation
 from nexus.plugins.attempt import Attempt, told
 from nexus.plugins.discovery import DiscoveredPlugin
 from nexus.plugins.endings import Endings
@@ -15,6 +16,7 @@ from nexus.plugins.generation import Generation
 from nexus.plugins.host import Blueprint
 from nexus.plugins.platform import Platform
 from nexus.plugins.relief import Relief
+from nexus.plugins.reload_requests import ReloadRequests
 from nexus.plugins.state import PluginState, PluginStatus
 from nexus.plugins.supervisor import PluginSupervisor
 from nexus.plugins.surroundings import Surroundings
@@ -47,6 +49,7 @@ class PluginController:
         supervisor: What becomes of its failures.
         reload_failure: Why the last reload failed, None when it did not.
         refused: The configuration by the manifest that a reload could not bring in.
+        activation: Whether it is to run now, where it starts at its first use.
         status: The state that an operator sees.
     """
 
@@ -83,8 +86,11 @@ class PluginController:
         self._relief = Relief(lambda: self.live)
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
-        self._reloads: list[asyncio.Future[None]] = []
+        self._reloads = ReloadRequests(self.name, self._number, platform.mask)
         self._task: asyncio.Task[None] | None = None
+        self.activation = Activation(
+            found.manifest, lambda: self.live, needed=self._is_needed, poke=self.poke
+        )
 
     # Asked from outside
 
@@ -128,27 +134,26 @@ class PluginController:
             ReloadFailed: The new generation could not take over; the old one keeps serving.
         """
         if self._task is None or self._task.done():
-            number = self.live.number if self.live else 0
-            raise ReloadFailed(plugin=self.name, generation=number, reason=self.status.reason)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reloads.append(done)
+            raise self._reloads.refusal(self.status.reason)
+        done = self._reloads.add()
         self.poke()
         await done
 
     async def close(self) -> None:
         """End the controller's task; the plugin is expected to be stopped."""
         self.supervisor.close()
+        self.activation.dismiss()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
         await self._endings.wait()
-        self._refuse_reloads("It is not managed any longer.")
+        self._reloads.answer(self._reloads.take(), "It is not managed any longer.")
 
-    def _refuse_reloads(self, reason: str) -> None:
-        for done in self._reloads:
-            if not done.done():
-                self._answer(done, reason)
-        self._reloads.clear()
+    def _number(self) -> int:
+        return self.live.number if self.live else 0
+
+    def _is_needed(self) -> bool:
+        return self._attempt is not None or self._surroundings.has_busy_dependants(self.name)
 
     # The work
 
@@ -160,6 +165,7 @@ class PluginController:
             await self._restart_if_due()
             verdict = await self._converge()
             await self._platform.quarantine.keep(self.found, self.supervisor)
+            self._surroundings.call(verdict.calls)
             if not self._wake.is_set() and not verdict.waiting:
                 self._settled.set()
                 self._surroundings.settled(self.name)
@@ -190,6 +196,7 @@ class PluginController:
             problem = self._commit(generation, None)
         self._attempt = None
         if self.live is generation:
+            self.activation.started()
             await generation.follow_up()
             await generation.finish_data()
             return
@@ -216,6 +223,7 @@ class PluginController:
 
     async def _stop(self, generation: Generation, verdict: Verdict) -> None:
         self.leaving = True
+        self.activation.dismiss()  # whoever comes from now on starts it again
         reason = f"It finishes the work in hand. {verdict.reason}".strip()
         self._show(Verdict(state=PluginState.DRAINING, reason=reason))
         while self._surroundings.has_busy_dependants(self.name):
@@ -227,24 +235,14 @@ class PluginController:
         self.leaving = False
 
     async def _serve_reloads(self) -> None:
-        waiting, self._reloads = self._reloads, []
+        waiting = self._reloads.take()
         if not waiting:
             return
         reason: str | None = "The platform itself failed."
         try:
             reason = await self._reload()
         finally:
-            for done in waiting:
-                if not done.done():
-                    self._answer(done, reason)
-
-    def _answer(self, done: "asyncio.Future[None]", reason: str | None) -> None:
-        if reason is None:
-            done.set_result(None)
-            return
-        number = self.live.number if self.live else 0
-        reason = self._platform.mask(reason)
-        done.set_exception(ReloadFailed(plugin=self.name, generation=number, reason=reason))
+            self._reloads.answer(waiting, reason)
 
     async def _reload(self) -> str | None:
         """Give why the plugin could not be reloaded, or None when it was."""
@@ -257,6 +255,7 @@ class PluginController:
         if old is None:
             self.take_over(found, configuration)
             return None
+        self.activation.touch()
         verdict = self._surroundings.trial(self, found, configuration)
         problem = await self._swap(old, found, configuration) if verdict.runs else verdict.reason
         if problem is None:
@@ -277,6 +276,7 @@ class PluginController:
     def _adopt(self, found: DiscoveredPlugin, configuration: PluginConfiguration | None) -> None:
         self.found, self.configuration = found, configuration
         self.reload_failure = self.refused = None
+        self.activation.take(found.manifest)
         self._surroundings.replan()
         self.poke()
 
@@ -285,7 +285,8 @@ class PluginController:
     ) -> str | None:
         new = self._new_generation(found, configuration)
         await old.hold_data()  # it would remove what the new one adds
-        problem = await self._prepare(new)
+        attempt = self._attempt = self._new_attempt(new)
+        problem = await attempt.run()
         if problem is None:
             health = await new.health()
             if not health.healthy:
@@ -303,6 +304,7 @@ class PluginController:
             await self._endings.run(self._relief.complete(), patience=_RETIREMENT_WORTH_WAITING_FOR)
             return problem
         self._adopt(found, configuration)
+        self.activation.started()
         self._show(Verdict(state=PluginState.RUNNING))
         await new.follow_up()
         await self._endings.run(self._relief.retire(old), patience=_RETIREMENT_WORTH_WAITING_FOR)
@@ -312,8 +314,7 @@ class PluginController:
         self, found: DiscoveredPlugin, configuration: PluginConfiguration | None
     ) -> Generation:
         if found.manifest is None or configuration is None:
-            message = f"Plugin {self.name!r} has no manifest to start with."
-            raise RuntimeError(message)
+            raise RuntimeError(f"Plugin {self.name!r} has no manifest to start with.")
         for problem in found.problems:
             logger.warning("Its manifest: %s", problem, extra={"plugin": self.name})
         if self.configuration is not None:
@@ -326,10 +327,6 @@ class PluginController:
             number=self._numbers,
         )
         return Generation(blueprint, configuration, self._platform)
-
-    async def _prepare(self, generation: Generation) -> str | None:
-        self._attempt = self._new_attempt(generation)
-        return await self._attempt.run()
 
     def _new_attempt(self, generation: Generation) -> Attempt:
         return Attempt(
@@ -357,11 +354,11 @@ class PluginController:
             live.withdraw()
             self._endings.begin(live.retire())
         self._show(Verdict(state=PluginState.FAILED, reason=reason))
-        self._refuse_reloads(reason)
+        self._reloads.answer(self._reloads.take(), reason)
         self._settled.set()
 
     def _show(self, verdict: Verdict) -> None:
-        number = self.live.number if self.live else 0
+        number = self._number()
         old, reason = self.status, self._platform.mask(self._reason(verdict))
         if (old.state, old.reason, old.generation) == (verdict.state, reason, number):
             return
@@ -376,11 +373,9 @@ class PluginController:
         self._surroundings.report(old, self.status)
 
     def _reason(self, verdict: Verdict) -> str:
-        if verdict.runs and self.live is not None and self.reload_failure is not None:
-            return (
-                f"Generation {self.live.number} serves on; the last reload failed:"
-                f" {self.reload_failure}"
-            )
-        if verdict.runs and self.live is not None:
+        if not verdict.runs or self.live is None:
+            return verdict.reason
+        if self.reload_failure is None:
             return self.supervisor.trouble
-        return verdict.reason
+        serving = f"Generation {self.live.number} serves on"
+        return f"{serving}; the last reload failed: {self.reload_failure}"

@@ -240,7 +240,7 @@ class Convergence:
             state = "" if status is None else str(status.state)
             return Outcome(number=number, ok=error is None, state=state, reason=str(error or ""))
         wanted = self._manager.controller(plugin).enabled
-        ok = wanted is (status.state is PluginState.RUNNING)
+        ok = wanted is (status.state in (PluginState.RUNNING, PluginState.DORMANT))
         return Outcome(
             number=number, ok=ok, state=str(status.state), reason="" if ok else status.reason
         )

@@ -36,6 +36,9 @@ class Exposure(Protocol):
     def trouble(self, mount: Any) -> str:
         """Say why requests are kept away from a mount; empty while they are not."""
 
+    def traffic(self, mount: Any) -> tuple[int, int]:
+        """Give how many requests a mount has in hand, and how many it has had."""
+
     async def drain(self, mount: Any, timeout: float) -> int:
         """Wait for the requests in hand, then cut off the rest.
 

@@ -128,6 +128,11 @@ class Generation:
         """Give what serves the generation's routes."""
         return self._mount
 
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Give how many requests are in hand, and how many there have been."""
+        return (0, 0) if self._mount is None else self._platform.exposure.traffic(self._mount)
+
     async def prepare(self) -> None:
         """Load the code, initialize the plugin, and build its routes; nothing is live yet.
 

@@ -1,13 +1,16 @@
 """Why a plugin does not run."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from nexus.config import PluginConfiguration
 from nexus.plugins.controller import PluginController
 from nexus.plugins.discovery import DiscoveredPlugin
 from nexus.plugins.plan import Plan
 from nexus.plugins.state import PluginState
-from nexus.plugins.verdict import Verdict, why_disabled
+from nexus.plugins.verdict import RUN, Verdict, why_disabled
 
-_ON_ITS_WAY = frozenset({PluginState.DISCOVERED, PluginState.STARTING})
+_ON_ITS_WAY = frozenset({PluginState.DISCOVERED, PluginState.DORMANT, PluginState.STARTING})
 
 
 def resting(
@@ -26,10 +29,23 @@ def resting(
     reason = plan.blocked.get(controller.name)
     if reason is None:
         reason = " ".join(each.message for each in configuration.problems() if each.blocking)
-    return Verdict(state=PluginState.BLOCKED, reason=reason) if reason else None
+    if reason:
+        return Verdict(state=PluginState.BLOCKED, reason=reason)
+    if controller.activation.sleeps:
+        return Verdict(state=PluginState.DORMANT, reason=controller.activation.reason)
+    return None
 
 
-def blocked_by(provider: PluginController) -> Verdict:
+def lacking(providers: Sequence[PluginController]) -> Verdict:
+    """Give what a plugin that may run waits for, or has to wait for; that it runs if nothing."""
+    missing = [each for each in providers if each.live is None or each.leaving]
+    if not missing:
+        return RUN
+    asleep = tuple(each.name for each in missing if each.activation.sleeps)
+    return replace(_blocked_by(missing[0]), calls=asleep)
+
+
+def _blocked_by(provider: PluginController) -> Verdict:
     """Give why a plugin cannot run before this one does."""
     status = provider.status
     waiting = status.state in _ON_ITS_WAY or not provider.settled

@@ -14,11 +14,13 @@ from nexus.errors import PluginDataInUse, PluginNotFound
 from nexus.plugins.controller import PluginController
 from nexus.plugins.discovery import DiscoveredPlugin, discover, read_plugin
 from nexus.plugins.durable_subscriptions import DurableSubscriptions
-from nexus.plugins.judgment import blocked_by, resting
+from nexus.plugins.judgment import lacking, resting
 from nexus.plugins.plan import Plan, make_plan
 from nexus.plugins.platform import Platform
+from nexus.plugins.starter import Starter
 from nexus.plugins.state import PluginState, PluginStatus
-from nexus.plugins.verdict import RUN, Verdict
+from nexus.plugins.vanished import vanished
+from nexus.plugins.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,9 @@ class PluginManager:
         configure: Makes and loads the configuration of a plugin.
         enabled_unless_told: Tells whether a plugin that no operator has judged is enabled.
         on_change: Told every change of state, as (old, new).
+
+    Attributes:
+        starter: Starts plugins at their first use.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class PluginManager:
         self._stopping = False
         self._scanning = asyncio.Lock()
         self._at_rest: Counter[str] = Counter()
+        self.starter = Starter(self._controllers, platform.limits.first_use)
 
     # What the application asks
 
@@ -169,7 +175,7 @@ class PluginManager:
             made = await asyncio.gather(
                 *(self._make(plugin, wishes.get(plugin.name)) for plugin in new)
             )
-            gone = self._gone(found)
+            gone = vanished(self._controllers, found)
             await self._refresh(found)
             self._controllers.update((controller.name, controller) for controller in made)
             await self._subscriptions.register(
@@ -221,7 +227,8 @@ class PluginManager:
         """Say what should be the case with a plugin."""
         plan = self._current_plan()
         verdict = self._judge(controller, controller.found, controller.configuration, plan)
-        return (controller.supervisor.verdict or verdict) if verdict.runs else verdict
+        may_run = verdict.runs or verdict.state is PluginState.DORMANT
+        return (controller.supervisor.verdict or verdict) if may_run else verdict
 
     def trial(
         self,
@@ -231,6 +238,10 @@ class PluginManager:
     ) -> Verdict:
         """Say what would be the case with a plugin if its files said this; changes nothing."""
         return self._judge(controller, found, configuration, self._make_plan(found))
+
+    def call(self, names: tuple[str, ...]) -> None:
+        """Start plugins that start at their first use."""
+        self.starter.call(names)
 
     def has_busy_dependants(self, name: str) -> bool:
         """Tell whether a plugin that needs this one runs, starts or ends."""
@@ -306,11 +317,7 @@ class PluginManager:
         rest = resting(controller, found, configuration, plan)
         if rest is not None:
             return rest
-        for need in plan.needs.get(controller.name, ()):
-            provider = self._controllers[need]
-            if provider.live is None or provider.leaving:
-                return blocked_by(provider)
-        return RUN
+        return lacking([self._controllers[need] for need in plan.needs.get(controller.name, ())])
 
     def _current_plan(self) -> Plan:
         if self._plan is None:
@@ -337,15 +344,6 @@ class PluginManager:
             invalid=[name for name, found in everybody.items() if found.manifest is None],
             disabled=[name for name, each in self._controllers.items() if not each.enabled],
         )
-
-    def _gone(self, found: Sequence[DiscoveredPlugin]) -> set[str]:
-        """Give the plugins that are not there any longer, as far as the folders can be read."""
-        broken = {plugin.folder for plugin in found if plugin.manifest is None}
-        return {
-            name
-            for name in self._controllers.keys() - {plugin.name for plugin in found}
-            if broken.isdisjoint(self._controllers[name].found.folder.parents)
-        }
 
     async def _refresh(self, found: Sequence[DiscoveredPlugin]) -> None:
         """Have plugins that do not run go by what their files say now."""

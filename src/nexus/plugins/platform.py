@@ -27,12 +27,14 @@ class Limits:
         start: A start that takes longer is given up.
         health: A health check that takes longer is unhealthy.
         shutdown: `shutdown()` may take this long.
+        first_use: Whoever uses a plugin that starts at its first use waits this long.
     """
 
     slow_start: float = 10.0
     start: float = 60.0
     health: float = 5.0
     shutdown: float = 10.0
+    first_use: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,11 @@ class ServiceContributions:
         self._taken: set[Taken] = set()
 
     @property
+    def asked(self) -> int:
+        """Tell how often one of the generation's services has been looked up."""
+        return sum(self._registry.asked(name) for name in self._offers)
+
+    @property
     def offers(self) -> tuple[Offer, ...]:
         """Give what the generation offers."""
         return tuple(self._offers.values())

@@ -12,6 +12,7 @@ class PluginState(StrEnum):
     INVALID = "invalid"
     BLOCKED = "blocked"
     DISABLED = "disabled"
+    DORMANT = "dormant"
     STARTING = "starting"
     RUNNING = "running"
     DRAINING = "draining"
@@ -25,6 +26,7 @@ SETTLED = frozenset(
         PluginState.INVALID,
         PluginState.BLOCKED,
         PluginState.DISABLED,
+        PluginState.DORMANT,
         PluginState.RUNNING,
         PluginState.STOPPED,
         PluginState.FAILED,
@@ -32,6 +34,9 @@ SETTLED = frozenset(
     }
 )
 """The states in which nothing is under way."""
+
+AT_REST = frozenset({PluginState.RUNNING, PluginState.DORMANT, PluginState.DISABLED})
+"""The states in which nothing is wrong with a plugin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

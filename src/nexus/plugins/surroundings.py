@@ -17,6 +17,9 @@ class Surroundings(Protocol):
     def verdict(self, controller: "PluginController") -> Verdict:
         """Say what should be the case with the plugin."""
 
+    def call(self, names: tuple[str, ...]) -> None:
+        """Start plugins that start at their first use."""
+
     def has_busy_dependants(self, name: str) -> bool:
         """Tell whether a plugin that needs this one runs, starts or ends."""
 

@@ -14,11 +14,13 @@ class Verdict:
         reason: Why it does not run, as a sentence.
         waiting: Whether this may change without anybody's doing, since something that it needs
             is still on its way.
+        calls: The plugins that it needs and that start at their first use, which this is.
     """
 
     state: PluginState
     reason: str = ""
     waiting: bool = False
+    calls: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:

@@ -1,5 +1,6 @@
 """Which services are live, and whose they are."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,7 @@ class ServiceRegistry:
 
     def __init__(self) -> None:
         self._live: dict[str, Offer] = {}
+        self._asked: Counter[str] = Counter()
         # Weak, since the Protocol may be a class of a plugin that is replaced.
         self._by_protocol: WeakKeyDictionary[type[Any], Offer | None] = WeakKeyDictionary()
 
@@ -59,6 +61,7 @@ class ServiceRegistry:
         for offer in old:
             if self._live.get(offer.name) is offer:
                 del self._live[offer.name]
+                del self._asked[offer.name]
         for offer in new:
             self._live[offer.name] = offer
         self._by_protocol.clear()
@@ -70,7 +73,14 @@ class ServiceRegistry:
             ServiceAmbiguous: More than one live service fits the Protocol.
             TypeError: `wanted` is a class, but no Protocol.
         """
-        return self._live.get(wanted) if isinstance(wanted, str) else self._fitting(wanted)
+        offer = self._live.get(wanted) if isinstance(wanted, str) else self._fitting(wanted)
+        if offer is not None:
+            self._asked[offer.name] += 1
+        return offer
+
+    def asked(self, name: str) -> int:
+        """Tell how often a live service has been looked up."""
+        return self._asked[name]
 
     def find(self, wanted: str | type[Any]) -> Any:
         """Give the live service of this name or Protocol, or None; raises as `offer`."""

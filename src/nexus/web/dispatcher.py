@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette._exception_handler import ExceptionHandlers, StatusHandlers
@@ -39,6 +39,7 @@ _NO_PLUGIN = (
 )
 
 Status = Callable[[str], PluginStatus | None]
+FirstUse = Callable[[str], Awaitable[bool] | None]
 
 
 class PluginDispatcher:
@@ -51,6 +52,7 @@ class PluginDispatcher:
         handlers: The application's exception handlers, as Starlette keeps them in the scope.
         status_of: Tells the state of a plugin that does not serve.
         breakers: What the circuit breakers of the mounts have in common.
+        first_use: Starts a plugin that a request is for, and waits for it; see `Starter`.
         maintenance: While not None, plugins' routes answer 503 with this text.
     """
 
@@ -66,6 +68,7 @@ class PluginDispatcher:
         self.app: ASGIApp = _nothing_here
         self.handlers: tuple[ExceptionHandlers, StatusHandlers] = ({}, {})
         self.status_of: Status = status_of or _no_status
+        self.first_use: FirstUse = _no_start
         self.maintenance: str | None = None
         self.elsewhere: Any = None
         self.breakers = breakers or Breakers()
@@ -120,7 +123,7 @@ class PluginDispatcher:
             await self.app(scope, receive, send)
             return
         name = path[9:].partition("/")[0]
-        mount = self.live.get(name)
+        mount = self.live.get(name) or await self._start(name, scope, is_encoded=is_encoded)
         if mount is None or self.maintenance is not None:
             await self._refuse(name, scope, receive, send)
         elif is_encoded and raw_path is not None and not _is_spelled_out(scope, name):
@@ -135,6 +138,17 @@ class PluginDispatcher:
                 await _try(mount, scope, receive, send)
                 return
             await mount(scope, receive, send)
+
+    async def _start(self, name: str, scope: Scope, *, is_encoded: bool) -> PluginMount | None:
+        """Wait for a plugin that starts at its first use."""
+        starting = None
+        if self.maintenance is not None:
+            return None
+        if not is_encoded or scope.get("raw_path") is None or _is_spelled_out(scope, name):
+            starting = self.first_use(name)
+        if starting is not None:
+            await starting
+        return self.live.get(name)
 
     async def _refuse(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
         status = self.status_of(name) if name else None
@@ -225,6 +239,10 @@ def _may_deny(scope: Scope) -> bool:
 
 
 def _no_status(_name: str) -> PluginStatus | None:
+    return None
+
+
+def _no_start(_name: str) -> Awaitable[bool] | None:
     return None
 
 

@@ -92,6 +92,10 @@ class HttpExposure:
         """Say why requests are kept away from a mount; empty while they are not."""
         return mount.breaker.reason
 
+    def traffic(self, mount: PluginMount) -> tuple[int, int]:
+        """Give how many requests a mount has in hand, and how many it has had."""
+        return mount.in_flight, mount.begun
+
     async def drain(self, mount: PluginMount, timeout: float) -> int:  # not an error
         """Let what is in flight finish, and end what is left after `timeout` seconds.
 

@@ -14,7 +14,7 @@ from nexus.events.log import EventLog, LogCondition
 from nexus.observability.cached import Cached
 from nexus.observability.health import HealthStatus
 from nexus.plugins.manager import PluginManager
-from nexus.plugins.state import PluginState
+from nexus.plugins.state import AT_REST
 from nexus.security import AdminTokens
 
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -23,7 +23,6 @@ _CHECK_SECONDS = 1.0
 """How long the plugins' health checks are good for all who ask."""
 
 Checks = Mapping[tuple[str, int], HealthStatus]
-_AT_REST = frozenset({PluginState.RUNNING, PluginState.DISABLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +162,7 @@ def _plugins(manager: PluginManager, checks: Checks, *, trusted: bool) -> dict[s
         state = each.status.state
         # One that went live after the checks goes by its state until the next ones.
         health = None if each.live is None else checks.get((each.name, each.live.number))
-        healthy = state in _AT_REST if health is None else health.healthy
+        healthy = state in AT_REST if health is None else health.healthy
         entry: dict[str, Any] = {"state": str(state), "healthy": healthy}
         if trusted:
             trouble = "" if each.live is None else each.live.trouble

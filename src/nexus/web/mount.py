@@ -93,6 +93,7 @@ class PluginMount:
         urls: Gives the paths of its routes by name.
         series: Where its requests are counted, set when it goes live.
         breaker: Keeps requests away while they keep failing, the application's when it goes live.
+        begun: How many requests and WebSockets there have been.
         identity: Stands for the mount where a reference would keep the plugin's code alive.
     """
 
@@ -119,6 +120,7 @@ class PluginMount:
         self.series: HttpSeries | None = None
         self.breaker = CircuitBreaker(name, Breakers(), lambda: 0)
         self.identity = object()
+        self.begun = 0
         self._jobs: set[_Job] = set()
         self._idle: asyncio.Event | None = None
         self._overridden = False
@@ -156,6 +158,7 @@ class PluginMount:
             scope.setdefault("state", {}).update(self._lifespans.state)
         job = _Job()
         self._jobs.add(job)
+        self.begun += 1
         token = self._current.set(self._owner)
         try:
             async with AsyncExitStack() as stack:

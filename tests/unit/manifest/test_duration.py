@@ -1,6 +1,6 @@
 import pytest
 
-from nexus.jobs.duration import seconds_of, written
+from nexus.manifest.duration import seconds_of, written
 
 
 @pytest.mark.parametrize(

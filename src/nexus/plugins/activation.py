@@ -1,0 +1,119 @@
+"""Whether a plugin that starts at its first use is wanted, and when it is idle again."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nexus.plugins.first_use import FirstUse
+from nexus.plugins.use import Use, use_of
+
+if TYPE_CHECKING:
+    from nexus.manifest import Manifest
+    from nexus.plugins.generation import Generation
+
+_LOOKS = 10
+"""How often the time without a use is looked at while it runs."""
+
+_LONGEST_LOOK = 5.0
+
+
+class Activation:
+    """Knows of one plugin whether it sleeps, should start, or may sleep again.
+
+    A plugin without `activation` in its manifest never sleeps.
+
+    Args:
+        manifest: What the plugin's files say.
+        live: Gives the generation that serves, if there is one.
+        needed: Tells whether others need it, however little it is used.
+        poke: Has the plugin judged again.
+
+    Attributes:
+        rules: What starts it; None when it starts with the application.
+    """
+
+    def __init__(
+        self,
+        manifest: "Manifest | None",
+        live: "Callable[[], Generation | None]",
+        *,
+        needed: Callable[[], bool],
+        poke: Callable[[], None],
+    ) -> None:
+        self.rules = FirstUse.of(manifest)
+        self._live = live
+        self._needed = needed
+        self._poke = poke
+        self._called = False
+        self._last: Use | None = None
+        self._since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self, manifest: "Manifest | None") -> None:
+        """Go by what a manifest says."""
+        self.rules = FirstUse.of(manifest)
+
+    # Starting
+
+    @property
+    def sleeps(self) -> bool:
+        """Tell whether the plugin should not run now, since nobody uses it."""
+        if self.rules is None:
+            return False
+        return not self._called if self._live() is None else self._is_idle()
+
+    def call(self) -> None:
+        """Have it run, since somebody uses it."""
+        if self.rules is not None and not self._called:
+            self._called = True
+            self._poke()
+
+    def dismiss(self) -> None:
+        """Have it sleep until the next call."""
+        self._called = False
+        self._stop_looking()
+
+    def started(self) -> None:
+        """Take note that it runs."""
+        self.touch()
+        self._look()
+
+    @property
+    def reason(self) -> str:
+        """Say why it sleeps."""
+        return "" if self.rules is None else self.rules.sentence
+
+    # Stopping
+
+    def touch(self) -> None:
+        """Count this moment as a use."""
+        self._last = None
+        self._is_idle()
+
+    def _is_idle(self) -> bool:
+        """Tell whether it has not been used for as long as its manifest says."""
+        live, rules = self._live(), self.rules
+        if live is None or rules is None or rules.idle_stop is None:
+            return False
+        now = asyncio.get_running_loop().time()
+        use = use_of(live)
+        if use.in_hand or use != self._last or self._needed():
+            self._last, self._since = use, now
+            return False
+        return now - self._since >= rules.idle_stop
+
+    def _look(self) -> None:
+        """Look now and then whether it is idle; a use itself costs nothing for that."""
+        self._stop_looking()
+        rules = self.rules
+        if rules is None or rules.idle_stop is None or self._live() is None:
+            return
+        if self._is_idle():
+            self._poke()
+        pause = min(rules.idle_stop / _LOOKS, _LONGEST_LOOK)
+        self._timer = asyncio.get_running_loop().call_later(pause, self._look)
+
+    def _stop_looking(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,76 @@
+"""Starts plugins at their first use, and lets whoever uses them wait for it."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from nexus.plugins.state import PluginState
+
+if TYPE_CHECKING:
+    from nexus.plugins.controller import PluginController
+
+_RESTS = frozenset(
+    {
+        PluginState.FAILED,
+        PluginState.QUARANTINED,
+        PluginState.INVALID,
+        PluginState.DISABLED,
+        PluginState.STOPPED,
+    }
+)
+"""The states out of which no use starts a plugin."""
+
+
+class Starter:
+    """Wakes plugins that sleep.
+
+    Args:
+        controllers: The plugins by name.
+        limit: Seconds that a use waits.
+    """
+
+    def __init__(self, controllers: "Mapping[str, PluginController]", limit: float) -> None:
+        self._controllers = controllers
+        self.limit = limit
+
+    def for_request(self, name: str) -> Awaitable[bool] | None:
+        """Start a plugin that a request is for.
+
+        Returns:
+            None when a request does not start it; else what waits for the end of the start, and
+            tells whether it came before the limit.
+        """
+        controller = self._controllers.get(name)
+        rules = None if controller is None else controller.activation.rules
+        if controller is None or rules is None or not rules.request or not _can_start(controller):
+            return None
+        return self.wait(controller)
+
+    async def wait(self, controller: "PluginController") -> bool:
+        """Start a plugin, and wait until it runs or cannot; False when the limit comes first."""
+        try:
+            async with asyncio.timeout(self.limit):
+                while not _serves(controller) and _can_start(controller):
+                    controller.activation.call()
+                    await controller.wait_settled()
+        except TimeoutError:
+            return False
+        return True
+
+    def call(self, names: Iterable[str]) -> None:
+        """Start plugins without waiting for them."""
+        for name in names:
+            controller = self._controllers.get(name)
+            if controller is not None:
+                controller.activation.call()
+
+
+def _serves(controller: "PluginController") -> bool:
+    return controller.live is not None and not controller.leaving
+
+
+def _can_start(controller: "PluginController") -> bool:
+    state = controller.status.state
+    if state is PluginState.BLOCKED:
+        return not controller.settled
+    return state not in _RESTS
