@@ -90,7 +90,7 @@ async def test_a_start_that_fails_answers_with_the_reason_and_is_not_tried_at_ev
         workshop.plugin("lazy", says=2, activation=["on_request"])
         assert folder.exists()
         await site.api("POST", "/plugins/lazy/reload")
-        assert site.state("lazy") is PluginState.DORMANT
+        assert site.state("lazy") is PluginState.RUNNING
         assert await site.says("lazy") == 2
 
 
