@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from nexus.builtin.auth.accounts import Accounts
-from nexus.builtin.auth.secret_text import digest, new_secret
+from nexus.builtin.auth.secret_text import digest, new_secret, parted
 from nexus.errors import CredentialsRefused
 from nexus.plugins import BasePlugin
 from nexus.security import User
@@ -72,7 +72,7 @@ class ApiKeys:
             CredentialsRefused: It is not valid, or not any longer.
         """
         prefix, _, rest = key.partition(".")
-        id_, _, secret = rest.partition(".")
+        id_, secret = parted(rest)
         document = await self.all.get(id_) if prefix == PREFIX and id_ else None
         stored = document["hash"] if document else ""
         fits = hmac.compare_digest(stored.encode(), digest(secret).encode())

@@ -7,7 +7,7 @@ the service `auth.deliveries`, so that no log of events ever holds one.
 import time
 from typing import Any, Final
 
-from nexus.builtin.auth.secret_text import digest, new_secret
+from nexus.builtin.auth.secret_text import digest, new_secret, parted
 from nexus.errors import VersionConflict
 from nexus.plugins import BasePlugin
 
@@ -53,7 +53,7 @@ class Deliveries:
 
     async def redeem(self, kind: str, token: str) -> dict[str, Any] | None:
         """Use a token up; give its delivery, None when it is not valid."""
-        id_, _, secret = token.partition(".")
+        id_, secret = parted(token)
         document: dict[str, Any] | None = await self._all.get(id_) if id_ else None
         if (
             document is None

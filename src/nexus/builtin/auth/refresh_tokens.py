@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from nexus.builtin.auth.secret_text import digest, new_secret
+from nexus.builtin.auth.secret_text import digest, new_secret, parted
 from nexus.errors import CredentialsRefused, VersionConflict
 from nexus.plugins import BasePlugin
 
@@ -33,7 +33,7 @@ class RefreshTokens:
         Raises:
             CredentialsRefused: It is not valid. Was it used before, the family has ended with this.
         """
-        family, _, secret = token.partition(".")
+        family, secret = parted(token)
         document = await self.live(family)
         if document is None:
             raise CredentialsRefused

@@ -117,6 +117,12 @@ async def test_a_second_use_of_a_refresh_token_ends_the_whole_family(site: Site)
     assert await site.event("user.tokens_reused")
 
 
+async def test_what_cannot_be_a_refresh_token_is_refused_as_one_that_is_wrong(site: Site) -> None:
+    for token in ("", "x", "a.b", f"{'a' * 400}.x", "\x00.x", "é.x"):
+        form = {"grant_type": "refresh_token", "refresh_token": token}
+        assert (await site.call("POST", "/token", data=form)).status_code == 401, token
+
+
 async def test_a_revoked_sign_in_takes_its_access_token_with_it(site: Site) -> None:
     tokens = await site.tokens()
     body = {"refresh_token": tokens["refresh_token"]}
