@@ -141,6 +141,7 @@ class NexusApp:
         self.set_up_logging()
         for warning in self.settings.warnings:
             logger.warning("Settings: %s", warning)
+        self.parts.safe_mode.tell()
         self._settled.clear()
         self._failure = None
         self.first_token = None

@@ -21,6 +21,7 @@ from nexus.plugins.drain_budget import DrainBudget
 from nexus.plugins.event_figures import lag_watch
 from nexus.plugins.importer import GenerationImporter
 from nexus.plugins.in_process import InProcessHost
+from nexus.plugins.safe_mode import ASKED_FOR, SafeMode
 from nexus.plugins.watchdog import Watchdog
 from nexus.security import AdminTokens
 from nexus.services import ServiceRegistry
@@ -51,6 +52,7 @@ class Parts:
         host: Loads the plugins' code.
         draining: How long what is in hand at a stop may take to finish.
         breakers: When plugins' requests are kept away from them.
+        safe_mode: Keeps plugins from starting while it is on.
         lags: Measures how far durable subscriptions are behind.
     """
 
@@ -70,6 +72,7 @@ class Parts:
     host: InProcessHost
     draining: DrainBudget
     breakers: Breakers
+    safe_mode: SafeMode
     lags: Watched[Sequence[Lag]]
 
     @classmethod
@@ -108,6 +111,7 @@ class Parts:
             ),
             draining=DrainBudget(settings.shutdown.drain_timeout),
             breakers=_breakers_of(settings),
+            safe_mode=SafeMode(ASKED_FOR if settings.startup.safe_mode else ""),
             lags=lag_watch(bus),
         )
 

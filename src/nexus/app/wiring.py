@@ -75,6 +75,7 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
             longest_pause=settings.supervision.restart_max_pause,
         ),
         quarantine=QuarantineList(parts.store),
+        safe_mode=parts.safe_mode,
         settings_changed=app.plugin_changed_its_settings,
         mask=parts.mask.apply,
     )
@@ -132,7 +133,9 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         jobs=parts.jobs,
         services=parts.services,
         tokens=parts.tokens,
-        system=SystemReport(parts.settings, parts.database, lambda: app.is_settled, maintenance),
+        system=SystemReport(
+            parts.settings, parts.database, lambda: app.is_settled, maintenance, parts.safe_mode
+        ),
         maintenance=maintenance,
         set_maintenance=app.set_maintenance,
         data=DataDesk(app.manager, parts.database, parts.store, parts.values),
@@ -147,6 +150,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         has_settled=lambda: app.is_settled,
         check_database=Cached(parts.database.check, _HEALTH_SECONDS),
         engine=parts.database.engine,
+        safe_mode=parts.safe_mode,
         left_behind=lambda: app.convergence.left_behind if app.convergence is not None else {},
         log=None if parts.bus.durable is None else parts.bus.durable.log,
     )

@@ -38,7 +38,15 @@ def show_banner(
     if out.as_json:
         docs = f"{url}/docs" if settings.http.docs else None
         pid = os.getpid() if pid is None else pid
-        print_json_line({"event": "listening", "url": url, "pid": pid, "docs": docs})
+        print_json_line(
+            {
+                "event": "listening",
+                "url": url,
+                "pid": pid,
+                "docs": docs,
+                "safe_mode": app.parts.safe_mode.reason or None,
+            }
+        )
         return
     out.say("")
     out.say(f"{settings.name}, on Nexus {__version__} ({settings.environment})", style="bold")
@@ -59,6 +67,8 @@ def show_banner(
         ("Stop", "Ctrl-C"),
     ]
     out.pairs(rows)
+    if app.parts.safe_mode.reason:
+        out.say(f"  {app.parts.safe_mode.words}", style="bold yellow")
     for warning in settings.warnings:
         out.say(f"  Warning: {warning}", style="yellow")
     out.say("")

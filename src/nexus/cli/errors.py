@@ -162,8 +162,8 @@ class WorkerFailed(CommandError):
 
     code = "worker-failed"
 
-    def __init__(self, *, worker: int, reason: str) -> None:
-        super().__init__(worker=worker, reason=reason)
+    def __init__(self, *, worker: int, reason: str, crashed: bool = False) -> None:
+        super().__init__(worker=worker, reason=reason, crashed=crashed)
 
     @override
     def render(self) -> str:

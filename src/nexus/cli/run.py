@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from nexus.app import NexusApp
     from nexus.cli.output import Output
+    from nexus.cli.start_attempts import StartAttempts
 
 
 def run(
@@ -36,6 +37,10 @@ def run(
     reload: Annotated[
         bool, typer.Option("--reload", help="Reload a plugin when a file in its folder changes.")
     ] = False,
+    safe_mode: Annotated[
+        bool,
+        typer.Option("--safe-mode", help="Start only the plugins that come with Nexus."),
+    ] = False,
     log_level: Annotated[
         str | None,
         typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING, ERROR or CRITICAL."),
@@ -48,7 +53,8 @@ def run(
     """Serve the application until Ctrl-C or SIGTERM.
 
     Requests in hand are finished first; a second Ctrl-C stops without waiting. With several
-    workers, one that dies is started again.
+    workers, one that dies is started again. After three starts in a row that crashed before the
+    application was ready, the next one is in safe mode.
     """
     import os
 
@@ -56,6 +62,7 @@ def run(
     from nexus.cli.loading import load_application
     from nexus.cli.output import Output
     from nexus.cli.running import sole_user
+    from nexus.cli.start_attempts import StartAttempts, counted
 
     folder = application_folder(app_folder)
     os.chdir(folder)
@@ -65,6 +72,7 @@ def run(
         "NEXUS_SERVER__PORT": port,
         "NEXUS_SERVER__WORKERS": workers,
         "NEXUS_LOGGING__LEVEL": log_level,
+        "NEXUS_STARTUP__SAFE_MODE": "true" if safe_mode else None,
     }
     os.environ.update({name: str(value) for name, value in options.items() if value is not None})
     app = load_application(folder)
@@ -77,13 +85,17 @@ def run(
         raise typer.BadParameter(message)
     with sole_user(app.settings.data_folder):
         out = Output(as_json=as_json)
-        if app.settings.server.workers > 1:
-            _supervise(app, out, folder)
-        else:
-            _serve(app, out, reload=reload)
+        attempts = StartAttempts(app.settings.data_folder)
+        if attempts.is_loop:
+            app.parts.safe_mode.begin(attempts.in_words)
+        with counted(attempts):
+            if app.settings.server.workers > 1:
+                _supervise(app, out, folder, attempts)
+            else:
+                _serve(app, out, attempts, reload=reload)
 
 
-def _supervise(app: "NexusApp", out: "Output", folder: "Path") -> None:
+def _supervise(app: "NexusApp", out: "Output", folder: "Path", attempts: "StartAttempts") -> None:
     from nexus.cli.listening import bind
     from nexus.cli.supervisor import Supervisor, database_for_workers
 
@@ -92,7 +104,7 @@ def _supervise(app: "NexusApp", out: "Output", folder: "Path") -> None:
         database_for_workers(app.settings) as lock,
         bind(server_settings.host, server_settings.port) as listening,
     ):
-        Supervisor(app, out, listening, folder=folder, lock=lock).run()
+        Supervisor(app, out, listening, attempts, folder=folder, lock=lock).run()
 
 
 def _refuse_unprotected(app: "NexusApp") -> None:
@@ -105,7 +117,7 @@ def _refuse_unprotected(app: "NexusApp") -> None:
         raise UnprotectedAddress(host=settings.server.host)
 
 
-def _serve(app: "NexusApp", out: "Output", *, reload: bool) -> None:
+def _serve(app: "NexusApp", out: "Output", attempts: "StartAttempts", *, reload: bool) -> None:
     import asyncio
 
     from nexus.cli.listening import bind
@@ -115,6 +127,7 @@ def _serve(app: "NexusApp", out: "Output", *, reload: bool) -> None:
     with bind(server_settings.host, server_settings.port) as listening:
         config = server_config(app)
         server = NexusServer(config, app, out, listening, reload=reload)
+        server.when_ready, server.when_told_to_stop = attempts.succeed, attempts.call_off
         # The loop is the server's choice: uvloop where it is there.
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(server.serve_application())

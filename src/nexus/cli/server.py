@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
@@ -102,6 +102,8 @@ class NexusServer(uvicorn.Server):
     Attributes:
         application: As given.
         out: As given.
+        when_ready: Called once every plugin has settled.
+        when_told_to_stop: Called at each signal that tells the process to stop.
     """
 
     def __init__(
@@ -120,6 +122,8 @@ class NexusServer(uvicorn.Server):
         self._reload = reload
         self._companions: list[asyncio.Task[None]] = []
         self._failure: BaseException | None = None
+        self.when_ready: Callable[[], None] = _nothing
+        self.when_told_to_stop: Callable[[], None] = _nothing
         app.show_first_token = lambda token: show_token(out, token)
         app.give_up = self._give_up
 
@@ -156,6 +160,7 @@ class NexusServer(uvicorn.Server):
         await super().startup(sockets=list(sockets or ()))
         if self._failure is not None:
             return
+        self.accompany("nexus.run.ready", self._tell_when_ready())
         try:
             self.tell()
         except BaseException:
@@ -211,6 +216,7 @@ class NexusServer(uvicorn.Server):
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.when_told_to_stop()
         if self.should_exit and sig == signal.SIGINT:
             # At once, whatever hangs: what was committed is on the disk.
             remove_run_file(self.application.settings.data_folder)
@@ -227,11 +233,19 @@ class NexusServer(uvicorn.Server):
         await asyncio.sleep(self.application.settings.shutdown.drain_timeout)
         await self.application.dispatcher.close_remaining()
 
+    async def _tell_when_ready(self) -> None:
+        await self.application.ready()
+        self.when_ready()
+
     def accompany(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside serving, until the end."""
         companion = asyncio.get_running_loop().create_task(work, name=name)
         companion.add_done_callback(_log_death)
         self._companions.append(companion)
+
+
+def _nothing() -> None:
+    """Be nobody who wants to know."""
 
 
 def _log_death(companion: asyncio.Task[None]) -> None:

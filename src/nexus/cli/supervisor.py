@@ -20,7 +20,8 @@ from nexus.cli.exit_codes import ExitCode
 from nexus.cli.listening import local_url
 from nexus.cli.output import Output
 from nexus.cli.running import RunFile, remove_run_file, write_run_file
-from nexus.cli.worker import FAILED, STARTED, TELL, Inherited, WorkerOrder, work
+from nexus.cli.start_attempts import TRIES, StartAttempts
+from nexus.cli.worker import FAILED, READY, STARTED, TELL, Inherited, WorkerOrder, work
 from nexus.data import sole_use
 from nexus.security.tokens import new_token
 
@@ -74,6 +75,8 @@ class _Worker:
     began: float = 0.0
     failures: int = 0
     started: bool = False
+    ready: bool = False
+    crashes: int = 0
     reason: str = ""
     again_at: float | None = None
 
@@ -85,6 +88,7 @@ class Supervisor:
         app: The application, for its settings.
         out: Where people read what happens.
         listening: The bound socket, which all workers share.
+        attempts: Where it is noted that the start has come to its end.
         folder: The application's folder.
         lock: The handle of the database's lock, None where there is none.
     """
@@ -94,6 +98,7 @@ class Supervisor:
         app: "NexusApp",
         out: Output,
         listening: socket.socket,
+        attempts: StartAttempts,
         *,
         folder: Path,
         lock: int | None,
@@ -101,6 +106,8 @@ class Supervisor:
         self._settings = app.settings
         self._out = out
         self._listening = listening
+        self._attempts = attempts
+        self._safe_mode = app.parts.safe_mode.reason
         self._folder = folder
         self._lock = lock
         self._token = new_token()
@@ -133,22 +140,27 @@ class Supervisor:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         worker.line = ours
-        worker.began, worker.started, worker.reason = time.monotonic(), False, ""
+        worker.began, worker.reason = time.monotonic(), ""
+        worker.started = worker.ready = False
         worker.again_at = None
         worker.process = context.Process(
             target=work,
-            args=(self._order(), self._listening, theirs),
+            args=(self._order(worker), self._listening, theirs),
             name=f"nexus.worker.{worker.number}",
         )
         worker.process.start()
         theirs.close()
 
-    def _order(self) -> WorkerOrder:
+    def _order(self, worker: _Worker) -> WorkerOrder:
+        safe_mode = self._safe_mode
+        if worker.crashes >= TRIES and not safe_mode:
+            safe_mode = f"This worker has ended {worker.crashes} times before it was ready."
         return WorkerOrder(
             folder=self._folder,
             token=self._token,
             supervisor=os.getpid(),
             as_json=self._out.as_json,
+            safe_mode=safe_mode,
             lock=None if self._lock is None else Inherited(self._lock),
         )
 
@@ -191,6 +203,10 @@ class Supervisor:
             return
         if what == FAILED:
             worker.reason = rest[0]
+        elif what == READY:
+            worker.ready, worker.crashes = True, 0
+            if all(each.ready for each in self._workers):
+                self._attempts.succeed()
         elif what == STARTED:
             worker.started = True
             if not self._serves:
@@ -225,7 +241,9 @@ class Supervisor:
             return
         reason = worker.reason or f"It ended with {_in_words(code)}."
         if not self._serves:
-            raise WorkerFailed(worker=worker.number, reason=reason)
+            raise WorkerFailed(worker=worker.number, reason=reason, crashed=not worker.reason)
+        if not worker.ready and not worker.reason:
+            worker.crashes += 1
         lived = time.monotonic() - worker.began
         worker.failures = 1 if lived >= _STEADY else worker.failures + 1
         pause = pause_before(worker.failures)
@@ -290,6 +308,7 @@ class Supervisor:
             stream = 2 if self._out.as_json else 1
             os.write(stream, b"\nStopping; a second Ctrl-C stops without waiting.\n")
         self._stopping = True
+        self._attempts.call_off()
 
 
 def _in_words(code: int | None) -> str:

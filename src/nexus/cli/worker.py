@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nexus.app import NexusApp
 
 STARTED: Final = "started"
+READY: Final = "ready"
 FAILED: Final = "failed"
 TELL: Final = "tell"
 
@@ -59,6 +60,7 @@ class WorkerOrder:
         as_json: Whether a program reads what is printed.
         lock: The handle of the database's lock, which lasts as long as any worker; None where
             there is none.
+        safe_mode: Why only plugins that come with Nexus start; empty when all do.
     """
 
     folder: Path
@@ -66,6 +68,7 @@ class WorkerOrder:
     supervisor: int
     as_json: bool
     lock: Inherited | None = None
+    safe_mode: str = ""
 
 
 def work(order: WorkerOrder, listening: socket.socket, line: Connection) -> None:
@@ -74,13 +77,15 @@ def work(order: WorkerOrder, listening: socket.socket, line: Connection) -> None
     Args:
         order: What to serve.
         listening: The socket that all workers share.
-        line: Says `(STARTED,)` or `(FAILED, reason)`, and is told `TELL` or closed.
+        line: Says `(STARTED,)`, `(READY,)` or `(FAILED, reason)`, and is told `TELL` or closed.
     """
     # A terminal's Ctrl-C reaches every process; the supervisor's is the one that counts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         app = load_application(order.folder)
         app.set_up_logging()
+        if order.safe_mode:
+            app.parts.safe_mode.begin(order.safe_mode)
         config = server_config(app)
         server = WorkerServer(config, app, order, listening, line)
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
@@ -113,6 +118,7 @@ class WorkerServer(NexusServer):
         self._order = order
         self._socket = listening
         self._line = line
+        self.when_ready = lambda: _report(line, READY)
 
     @override
     def tell(self) -> None:

@@ -133,6 +133,9 @@ class StartupSettings(Section):
     on_failure: Literal["continue", "abort"] = Field(
         "continue", description="What a plugin that cannot start does to the application."
     )
+    safe_mode: bool = Field(
+        default=False, description="Whether only plugins that come with Nexus start."
+    )
     slow_after: Seconds = Field(
         10.0, description="Seconds after which a plugin that is still starting is named in the log."
     )

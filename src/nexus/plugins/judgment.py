@@ -7,6 +7,7 @@ from nexus.config import PluginConfiguration
 from nexus.plugins.controller import PluginController
 from nexus.plugins.discovery import DiscoveredPlugin
 from nexus.plugins.plan import Plan
+from nexus.plugins.platform import Platform
 from nexus.plugins.state import PluginState
 from nexus.plugins.verdict import RUN, Verdict, why_disabled
 
@@ -18,6 +19,7 @@ def resting(
     found: DiscoveredPlugin,
     configuration: PluginConfiguration | None,
     plan: Plan,
+    platform: Platform,
 ) -> Verdict | None:
     """Give where a plugin rests by its own doing or an operator's; None when it may run."""
     if found.manifest is None or configuration is None:
@@ -26,6 +28,9 @@ def resting(
     if not controller.enabled:
         told = why_disabled(controller.name, told=controller.told)
         return Verdict(state=PluginState.DISABLED, reason=told)
+    kept_out = platform.safe_mode.verdict(found)
+    if kept_out is not None:
+        return kept_out
     reason = plan.blocked.get(controller.name)
     if reason is None:
         reason = " ".join(each.message for each in configuration.problems() if each.blocking)

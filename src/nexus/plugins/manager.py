@@ -314,7 +314,7 @@ class PluginManager:
             return Verdict(state=PluginState.STOPPED, reason="Its folder has gone.")
         if self._at_rest[controller.name]:
             return Verdict(state=PluginState.DISABLED, reason="Its data is being removed.")
-        rest = resting(controller, found, configuration, plan)
+        rest = resting(controller, found, configuration, plan, self._platform)
         if rest is not None:
             return rest
         return lacking([self._controllers[need] for need in plan.needs.get(controller.name, ())])

@@ -15,6 +15,7 @@ from nexus.plugins.exposure import Exposure
 from nexus.plugins.host import Host
 from nexus.plugins.quarantine import QuarantineList
 from nexus.plugins.restarts import RestartPolicy
+from nexus.plugins.safe_mode import SafeMode
 from nexus.services import ServiceRegistry
 
 
@@ -56,6 +57,7 @@ class Platform:
         variables: The context variables that plugin code starts from.
         restarts: How often what fails is started again.
         quarantine: Which plugins are not started again by themselves.
+        safe_mode: Keeps plugins from starting while it is on.
         settings_changed: Told (plugin, changes) after a plugin changed its own settings.
         mask: Takes secrets out of a text.
         dependants: Knows who is to be told when a generation serves no longer.
@@ -75,6 +77,7 @@ class Platform:
     variables: contextvars.Context
     restarts: RestartPolicy
     quarantine: QuarantineList
+    safe_mode: SafeMode
     settings_changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]]
     mask: Callable[[str], str] = str
     dependants: Dependants = field(default_factory=Dependants)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -15,6 +15,8 @@ from nexus.observability.cached import Cached
 from nexus.observability.health import HealthStatus
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.state import AT_REST
+from nexus.plugins.safe_mode import SafeMode
+from nexus.plugins.state import PluginState
 from nexus.security import AdminTokens
 
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -35,6 +37,7 @@ class HealthContext:
         has_settled: Whether every enabled plugin has settled once since the start.
         check_database: Makes a round trip to the database and gives its seconds.
         engine: The kind of database.
+        safe_mode: Keeps plugins from starting while it is on.
         log: The event log, None where there is none.
         left_behind: Gives the plugins that other workers have brought to where this one cannot,
             each with the reason.
@@ -45,6 +48,7 @@ class HealthContext:
     has_settled: Callable[[], bool]
     check_database: Callable[[], Awaitable[float]]
     engine: str
+    safe_mode: SafeMode = field(default_factory=SafeMode)
     log: EventLog | None = None
     left_behind: Callable[[], Mapping[str, str]] = dict
 
@@ -76,12 +80,13 @@ def health_router(context: HealthContext) -> APIRouter:
         plugins = _plugins(context.manager, await checks(), trusted=trusted)
         events = _events(context.log, trusted=trusted)
         well = all(entry["healthy"] for entry in plugins.values())
-        well = well and events["status"] == "healthy"
+        well = well and events["status"] == "healthy" and not context.safe_mode.reason
         status = "healthy" if well else "degraded"
         if database["status"] != "healthy":
             status = "unhealthy"
         answer = {
             "status": status,
+            "safe_mode": _safe_mode(context.safe_mode, trusted=trusted),
             "database": database,
             "events": events,
             "plugins": plugins,
@@ -132,6 +137,13 @@ def _events(log: EventLog | None, *, trusted: bool) -> dict[str, Any]:
     if trusted:
         answer |= {"message": message, "size": condition.size, "limit": condition.limit}
         answer |= {"engine": condition.engine, "risk": condition.risk}
+    return answer
+
+
+def _safe_mode(safe_mode: SafeMode, *, trusted: bool) -> dict[str, Any]:
+    answer: dict[str, Any] = {"on": bool(safe_mode.reason)}
+    if trusted:
+        answer["message"] = safe_mode.words
     return answer
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus._version import __version__
 from nexus.data.database import Database
+from nexus.plugins.safe_mode import SafeMode
 
 if TYPE_CHECKING:
     from nexus.config import Settings
@@ -21,6 +22,7 @@ class SystemReport:
         database: Its database.
         is_ready: Tells whether every plugin has settled since the start.
         maintenance: Gives the maintenance message, None when there is no maintenance.
+        safe_mode: Keeps plugins from starting while it is on.
     """
 
     def __init__(
@@ -29,11 +31,13 @@ class SystemReport:
         database: Database,
         is_ready: Callable[[], bool],
         maintenance: Callable[[], str | None],
+        safe_mode: SafeMode,
     ) -> None:
         self._settings = settings
         self._database = database
         self._is_ready = is_ready
         self._maintenance = maintenance
+        self._safe_mode = safe_mode
         self._made_at = time.monotonic()
 
     def __call__(self) -> Mapping[str, Any]:
@@ -48,6 +52,7 @@ class SystemReport:
             "uptime": time.monotonic() - self._made_at,
             "ready": self._is_ready(),
             "maintenance": self._maintenance(),
+            "safe_mode": self._safe_mode.reason or None,
             "folder": str(settings.root),
             "data_folder": str(settings.data_folder),
             "database": {
