@@ -4,14 +4,13 @@ import logging
 from pathlib import Path
 from typing import Final
 
-import nexus
 from nexus.plugins.discovery import DiscoveredPlugin
 from nexus.plugins.state import PluginState
 from nexus.plugins.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
-_BUILTIN: Final = Path(nexus.__file__).parent / "builtin"
+_BUILTIN: Final = Path(__file__).resolve().parents[1] / "builtin"
 
 ASKED_FOR: Final = "It was asked for, by --safe-mode or the setting startup.safe_mode."
 
