@@ -1,6 +1,7 @@
 """How the application's parts reach each other: what plugins get, and its own routes."""
 
 import contextvars
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nexus.cluster import DesiredState, Members
@@ -81,6 +82,16 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
     )
 
 
+def owner_of(app: "NexusApp", task: object) -> str | None:
+    """Give the plugin on whose behalf a task runs; any thread may ask."""
+    for controller in app.manager.controllers():
+        live = controller.live
+        if live is not None and task in live.tasks:
+            return controller.name
+    served: str | None = app.dispatcher.served_in(task)
+    return served
+
+
 def make_convergence(app: "NexusApp", parts: "Parts") -> Convergence | None:
     """Give what follows the desired state; None where there can be one worker only."""
     settings = parts.settings
@@ -121,6 +132,8 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
     from nexus.web.management import ManagementContext, management_router
     from nexus.web.management.system_report import SystemReport
     from nexus.web.metrics_route import metrics_router
+
+    parts.watchdog.owner_of = partial(owner_of, app)
 
     def maintenance() -> str | None:
         return app.app.dispatcher.maintenance

@@ -133,6 +133,10 @@ class PluginTasks:
         """Give the names of the tasks that begin when the generation goes live."""
         return () if self._live.is_set() else tuple(self._named)
 
+    def __contains__(self, task: object) -> bool:
+        """Tell whether a task is the generation's; any thread may ask."""
+        return task in self._tasks
+
     def adopt(self, task: asyncio.Task[Any]) -> None:
         """Take responsibility for a task that the plugin's code made by itself."""
         if task not in self._tasks:

@@ -6,7 +6,10 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
+from typing import Any, Self
 
 from nexus.plugins.importer import ROOT
 
@@ -19,11 +22,22 @@ class Watchdog:
     A block cannot be stopped from inside the process; it is reported while it lasts, with the
     plugin, file and line where the loop's thread is.
 
+    Time in which the whole process was held (SIGSTOP, a suspended machine) is no block. It is told
+    by the watching thread, which was held as well, and by the processor time, of which none has
+    passed; code that lets no other thread run holds the thread too, but uses the processor.
+
     Args:
         threshold: Seconds without a pulse that count as a block.
+
+    Attributes:
+        blocks: How often the loop was blocked, by whose code.
+        owner_of: Tells on whose behalf a task runs, None for nobody's. Asked where no code of a
+            plugin is on the stack: the platform may be at work for one.
     """
 
     def __init__(self, threshold: float) -> None:
+        self.owner_of: Callable[[asyncio.Task[Any]], str | None] = _nobody
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._threshold = threshold
         self._interval = threshold / 4
         self._pulse = time.monotonic()
@@ -37,7 +51,8 @@ class Watchdog:
         """Begin to watch the running loop."""
         self._loop_thread = threading.get_ident()
         self._stop.clear()
-        self._tick(asyncio.get_running_loop())
+        self._loop = asyncio.get_running_loop()
+        self._tick(self._loop)
         self._thread = threading.Thread(target=self._watch, name="nexus-watchdog", daemon=True)
         self._thread.start()
 
@@ -54,10 +69,15 @@ class Watchdog:
         self._beat = loop.call_later(self._interval, self._tick, loop)
 
     def _watch(self) -> None:
-        reported = 0.0
+        reported = held = 0.0
+        before, pulse = Moment.now(), self._pulse
         while not self._stop.wait(self._interval):
-            pulse = self._pulse
-            lag = time.monotonic() - pulse - self._interval
+            now = Moment.now()
+            if self._pulse != pulse:
+                pulse, held = self._pulse, 0.0
+            held += now.held_since(before, self._interval)
+            before = now
+            lag = now.at - pulse - self._interval - held
             if lag > self._threshold and reported != pulse:
                 reported = pulse
                 self._report(lag)
@@ -67,7 +87,7 @@ class Watchdog:
         if frame is None:
             return
         culprit = _plugin_frame(frame) or frame
-        plugin = _plugin_of(culprit) or "nexus"
+        plugin = _plugin_of(culprit) or self._behalf() or "nexus"
         self.blocks[plugin] = self.blocks.get(plugin, 0) + 1
         logger.warning(
             "The event loop is blocked",
@@ -80,6 +100,43 @@ class Watchdog:
                 "stack": "".join(traceback.format_stack(frame)[-6:]),
             },
         )
+
+    def _behalf(self) -> str | None:
+        task = None if self._loop is None else asyncio.current_task(self._loop)
+        return None if task is None else self.owner_of(task)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A moment as the watching thread sees it.
+
+    Attributes:
+        at: Seconds on the monotonic clock.
+        used: Seconds of processor time that the process has used.
+    """
+
+    at: float
+    used: float
+
+    @classmethod
+    def now(cls) -> Self:
+        """Give this moment."""
+        return cls(at=time.monotonic(), used=time.process_time())
+
+    def held_since(self, before: "Moment", expected: float) -> float:
+        """Give for how long the whole process was held since another moment.
+
+        Args:
+            before: The other one.
+            expected: Seconds that were to pass in between.
+        """
+        late = self.at - before.at - expected
+        idle = late - (self.used - before.used)
+        return late if late > expected and idle > late / 2 else 0.0
+
+
+def _nobody(_task: "asyncio.Task[Any]") -> str | None:
+    return None
 
 
 def _plugin_frame(frame: FrameType) -> FrameType | None:

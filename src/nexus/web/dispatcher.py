@@ -91,6 +91,11 @@ class PluginDispatcher:
         self.version += 1
         return self.live.pop(name, None)
 
+    def served_in(self, task: object) -> str | None:
+        """Give the plugin that a task serves a request of; any thread may ask."""
+        mounts = tuple(self.live.values())
+        return next((mount.name for mount in mounts if mount.serves_in(task)), None)
+
     async def close_remaining(self) -> None:
         """End what every live mount still serves, as a drain does at its limit."""
         await asyncio.gather(*(mount.close_remaining() for mount in self.live.values()))

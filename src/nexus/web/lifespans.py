@@ -9,9 +9,12 @@ from typing import Any
 
 from fastapi import APIRouter, routing
 
-from nexus.errors import PluginExited
+from nexus.errors import HookFailed, PluginExited
 
 logger = logging.getLogger(__name__)
+
+_GRACE = 2.0
+"""Seconds that lifespans have to end after they were cancelled."""
 
 
 class RouterLifespans:
@@ -66,7 +69,12 @@ class RouterLifespans:
             await entered
         except BaseException:
             self._task.cancel()
-            await asyncio.wait([self._task])
+            _, late = await asyncio.wait([self._task], timeout=_GRACE)
+            if late:
+                logger.error(  # noqa: TRY400 - the caller tells what was raised
+                    "router lifespans go on although they were cancelled",
+                    extra={"plugin": self._plugin},
+                )
             self._task = None
             raise
 
@@ -97,6 +105,11 @@ class RouterLifespans:
                     entered.set_result(None)
                 await self._leave.wait()
         except asyncio.CancelledError:
+            if not entered.done():  # nobody has given up: it is the lifespan's own doing
+                problem = "was cancelled by its own code."
+                entered.set_exception(
+                    HookFailed(plugin=self._plugin, hook="lifespan", problem=problem)
+                )
             raise
         except BaseException as error:
             # SystemExit and its like would end the event loop.

@@ -134,6 +134,10 @@ class PluginMount:
         """How many requests and WebSockets are being served."""
         return len(self._jobs)
 
+    def serves_in(self, task: object) -> bool:
+        """Tell whether a task serves a request of this mount; any thread may ask."""
+        return any(job.task is task for job in tuple(self._jobs))
+
     async def start(self, app: object = None) -> None:
         """Enter the routers' lifespans; what they yield is visible as `request.state`."""
         await self._lifespans.start(app)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nexus.errors import HookFailed
 from nexus.plugins import PluginState
 
 RAISES = {
@@ -87,6 +88,43 @@ async def test_a_module_that_raises_at_import_fails_the_start(
         assert "plugin.py, line" in reason
         assert traces_of(site, "broken") == []
         assert await site.says("good") == "good"
+
+
+LIFESPAN = """
+    def get_api_routes(self):
+        @asynccontextmanager
+        async def lifespan(app):
+            {statement}
+            yield
+
+        return [APIRouter(lifespan=lifespan)]
+"""
+
+
+@pytest.mark.parametrize("statement", [*RAISES, "await asyncio.Event().wait()"])
+async def test_a_lifespan_that_raises_or_hangs_fails_the_start(
+    workshop: Any, statement: str
+) -> None:
+    workshop.plugin("good", says="good")
+    body = STARTED + LIFESPAN.format(statement=statement)
+    workshop.plugin("broken", body, top="from contextlib import asynccontextmanager")
+    async with workshop.running(startup={"timeout": 0.5 if "wait" in statement else 60}) as site:
+        assert site.state("broken") is PluginState.FAILED
+        assert RAISES.get(statement, "the lifespans of its routers") in site.reason("broken")
+        assert traces_of(site, "broken") == []
+        assert await site.says("good") == "good"
+
+
+@pytest.mark.parametrize("statement", RAISES)
+async def test_what_a_plugin_says_of_itself_may_raise(workshop: Any, statement: str) -> None:
+    workshop.plugin("odd", hook("def get_info(self)", statement), says="odd")
+    async with workshop.running() as site:
+        with pytest.raises(HookFailed, match=r"get_info\(\)"):
+            site.live("odd").hosted.info()
+        assert (await site.api("GET", "/plugins/odd")).status_code == 200
+        assert await site.says("odd") == "odd"
+        await site.app.manager.disable("odd")
+        assert traces_of(site, "odd") == []
 
 
 @pytest.mark.parametrize("statement", RAISES)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.plugins.watchdog import Watchdog
+from nexus.plugins.watchdog import Moment, Watchdog
 
 BLOCKS = """
 def handle(wait):
@@ -71,3 +71,50 @@ async def test_a_loop_that_runs_is_not_reported_and_the_thread_ends() -> None:
         assert threading.active_count() == before
     assert watchdog.blocks == {}
     assert "nexus_generations.my_sleepy_7.handlers" not in sys.modules
+
+
+async def test_what_the_platform_does_for_a_plugin_is_named_for_it() -> None:
+    watchdog = Watchdog(0.02)
+    here = asyncio.current_task()
+    watchdog.owner_of = lambda task: "my_sleepy" if task is here else None
+    await blocked_by(watchdog, lambda wait: wait())
+    assert watchdog.blocks == {"my_sleepy": 1}
+
+
+@pytest.mark.parametrize(
+    ("passed", "used", "held"),
+    [
+        (0.25, 0.0, 0.0),  # as it should be
+        (0.4, 0.0, 0.0),  # a busy machine
+        (3600.0, 0.1, 3599.75),  # the process was stopped, or the machine slept
+        (8.0, 7.9, 0.0),  # something computed and let no other thread run
+    ],
+)
+def test_time_in_which_the_whole_process_was_held_is_told_from_a_block(
+    passed: float, used: float, held: float
+) -> None:
+    before = Moment(at=100.0, used=5.0)
+    now = Moment(at=100.0 + passed, used=5.0 + used)
+    assert now.held_since(before, 0.25) == pytest.approx(held)
+
+
+async def test_a_process_that_was_held_reports_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    watchdog = Watchdog(0.02)
+    looked = threading.Event()
+    moments = iter([Moment(at=time.monotonic(), used=0.0)])
+
+    def now() -> Moment:
+        # An hour passes before the thread looks for the first time, and nothing after that.
+        found = next(moments, None)
+        if found is None:
+            looked.set()
+            found = Moment(at=began + 3600.0, used=0.0)
+        return found
+
+    began = time.monotonic()
+    monkeypatch.setattr(Moment, "now", now)
+    watchdog.start()
+    while not looked.is_set():
+        time.sleep(0.001)  # noqa: ASYNC251 - the loop does not beat meanwhile
+    watchdog.stop()
+    assert watchdog.blocks == {}
