@@ -14,9 +14,8 @@ from nexus.events.log import EventLog, LogCondition
 from nexus.observability.cached import Cached
 from nexus.observability.health import HealthStatus
 from nexus.plugins.manager import PluginManager
-from nexus.plugins.state import AT_REST
 from nexus.plugins.safe_mode import SafeMode
-from nexus.plugins.state import PluginState
+from nexus.plugins.state import AT_REST
 from nexus.security import AdminTokens
 
 _NO_STORE = {"Cache-Control": "no-store"}
