@@ -62,6 +62,7 @@ def test_every_suite_has_a_module_that_can_be_imported(benchmarks: Any) -> None:
         "openapi",
         "imports",
         "start",
+        "reload",
     }
     for name in (
         "bus",
@@ -73,6 +74,8 @@ def test_every_suite_has_a_module_that_can_be_imported(benchmarks: Any) -> None:
         "http",
         "imports",
         "start",
+        "reload",
+        "rolling",
         "machine",
     ):
         assert benchmarks(name).__doc__
@@ -110,6 +113,18 @@ def test_a_small_run_of_the_start_gives_rows(benchmarks: Any) -> None:
         "1 plugins are ready",
         "2 plugins are ready",
     ]
+
+
+def test_a_small_run_of_the_reloads_gives_rows(benchmarks: Any) -> None:
+    check(benchmarks("reload").measure_reloads(plugins=1, rounds=2))
+
+
+def test_a_platform_that_cannot_be_had_is_told(
+    benchmarks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolling = benchmarks("rolling")
+    monkeypatch.setattr(rolling, "install", lambda _: None)
+    check([rolling.measure(each) for each in rolling.RIVALS])
 
 
 def test_a_small_run_of_the_document_gives_a_row(benchmarks: Any) -> None:
