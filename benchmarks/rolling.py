@@ -212,6 +212,10 @@ RIVALS = (
 )
 
 
+class NotServing(Exception):
+    """The plugin's route did not come to answer; nothing can be said of updates then."""
+
+
 @dataclass
 class Outcome:
     """What came of the updates."""
@@ -309,6 +313,8 @@ async def _roll(platform: Platform, port: int, pid: int, source: Path) -> Outcom
         if (await _ask(port, "GET", platform.path))[0] == 200:
             break
         await asyncio.sleep(0.1)
+    else:
+        raise NotServing
     found = Outcome()
     senders = [asyncio.create_task(_send(platform, port, found)) for _ in range(SENDERS)]
     text = source.read_text(encoding="utf-8")
@@ -336,7 +342,10 @@ def measure(platform: Platform) -> Row:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         with _serving(platform, interpreter, folder) as (port, pid):
-            found = asyncio.run(_roll(platform, port, pid, folder / platform.source))
+            try:
+                found = asyncio.run(_roll(platform, port, pid, folder / platform.source))
+            except NotServing:
+                return not_measured(name, "its route did not come to answer")
     growth = (found.memory[-1] - found.memory[0]) / RELOADS / 1000
     told = f"{found.replies:,} calls: {found.stale:,} stale replies, {growth:.1f} kB a reload"
     if found.refused:
