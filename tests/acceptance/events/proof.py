@@ -49,7 +49,9 @@ class Proof:
         """Have two processes at once, and kill the one and the other in turn."""
         share = int(self.events / self.kills * _SPARE)
         names = ("one", "two")
-        with crowd(replace(self._orders(alone=False), pause=0.03), self.seed) as processes:
+        # Long enough for a machine that does other work, too: who comes late loses what it has.
+        orders = replace(self._orders(alone=False), pause=0.03, lease=1.0)
+        with crowd(orders, self.seed) as processes:
             for who in names:
                 processes.begin_life(who, share)
             for number in range(self.kills):

@@ -24,8 +24,11 @@ def server() -> Iterator[PrivatePostgresql]:
         yield made
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["stopped", "killed"])
-@pytest.mark.parametrize("when_away", ["fail", "wait"])
+@pytest.mark.parametrize(
+    ("when_away", "how"),
+    [("fail", signal.SIGKILL), ("wait", signal.SIGINT)],
+    ids=["killed, fail", "stopped, wait"],
+)
 def test_publishing_fails_or_waits_while_the_server_is_away_and_nothing_acknowledged_is_lost(
     server: PrivatePostgresql, tmp_path: Path, seed: int, when_away: str, how: signal.Signals
 ) -> None:
