@@ -213,6 +213,8 @@ class NexusApp:
         async with AsyncExitStack() as stack:
             await self.database.open()
             stack.push_async_callback(self.database.close)
+            await parts.audit_keeper.start()
+            stack.push_async_callback(parts.audit_keeper.stop)
             await self._open_tokens()
             stack.push_async_callback(parts.host.close)
             stack.enter_context(owned_tasks(asyncio.get_running_loop()))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nexus.app.event_bus import event_bus_of
 from nexus.app.job_scheduler import job_scheduler_of
+from nexus.audit import AuditKeeper, AuditLog, Denials
 from nexus.config import SecretBox, SecretMask, StoredValues
 from nexus.config.storage import database_of
 from nexus.data import SqlKeyValueStore
@@ -21,6 +22,7 @@ from nexus.plugins.drain_budget import DrainBudget
 from nexus.plugins.event_figures import lag_watch
 from nexus.plugins.importer import GenerationImporter
 from nexus.plugins.in_process import InProcessHost
+from nexus.plugins.presentable import presentable
 from nexus.plugins.safe_mode import ASKED_FOR, SafeMode
 from nexus.plugins.watchdog import Watchdog
 from nexus.security import AdminTokens
@@ -54,6 +56,9 @@ class Parts:
         breakers: When plugins' requests are kept away from them.
         safe_mode: Keeps plugins from starting while it is on.
         lags: Measures how far durable subscriptions are behind.
+        audit: Who has changed what.
+        denials: What plugins were refused.
+        audit_keeper: Looks after the audit log.
     """
 
     settings: "Settings"
@@ -74,6 +79,9 @@ class Parts:
     breakers: Breakers
     safe_mode: SafeMode
     lags: Watched[Sequence[Lag]]
+    audit: AuditLog
+    denials: Denials
+    audit_keeper: AuditKeeper
 
     @classmethod
     def of(cls, settings: "Settings", environ: Mapping[str, str]) -> Self:
@@ -92,6 +100,8 @@ class Parts:
         box = SecretBox.of_application(settings.data_folder, _reveal(security.secret_key))
         values = StoredValues(store, box)
         bus = event_bus_of(settings, database)
+        audit = AuditLog(database, lambda value: presentable(value, mask.apply))
+        denials = Denials()
         return cls(
             settings=settings,
             mask=mask,
@@ -113,6 +123,9 @@ class Parts:
             breakers=_breakers_of(settings),
             safe_mode=SafeMode(ASKED_FOR if settings.startup.safe_mode else ""),
             lags=lag_watch(bus),
+            audit=audit,
+            denials=denials,
+            audit_keeper=AuditKeeper(audit, denials, settings.audit.retention),
         )
 
 

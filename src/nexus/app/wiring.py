@@ -109,12 +109,13 @@ def make_convergence(app: "NexusApp", parts: "Parts") -> Convergence | None:
 def make_operator(app: "NexusApp", parts: "Parts") -> Operator:
     """Give what does what operators want."""
     if app.convergence is None:
-        return LocalOperator(app.manager, app.desk)
+        return LocalOperator(app.manager, app.desk, parts.database, parts.audit)
     return ClusterOperator(
         app.manager,
         app.desk,
         app.convergence,
         parts.database,
+        parts.audit,
         patience=parts.settings.cluster.patience,
     )
 
@@ -153,6 +154,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         set_maintenance=app.set_maintenance,
         data=DataDesk(app.manager, parts.database, parts.store, parts.values),
         backup=backup_of(parts.database),
+        audit=parts.audit,
         mask=parts.mask.apply,
     )
     app.app.include_router(management_router(context))

@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 
 import httpx
 
+from nexus.cli.audited import user_name
 from nexus.cli.errors import ApplicationRefused, ApplicationUnreachable, CannotWrite
 from nexus.cli.server_events import ServerEvent, server_events
 
@@ -36,6 +37,8 @@ class ManagementClient:
     def __init__(self, url: str, token: str | None, *, local: bool) -> None:
         self.url = url.rstrip("/")
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        if local and (user := user_name()).isascii():
+            headers["X-Nexus-Cli-User"] = user
         try:
             self._http = httpx.Client(
                 base_url=self.url, headers=headers, timeout=_TIMEOUT, trust_env=not local

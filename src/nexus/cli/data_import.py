@@ -133,10 +133,12 @@ def _import(
     confirm: Any,
 ) -> "Imported":
     from nexus.app.data_import import import_data as import_file
+    from nexus.cli.audited import audited
+    from nexus.cli.stored import opened_database
 
     async def run() -> "Imported":
         with progress_of(out, "Importing") as report:
-            return await import_file(
+            imported = await import_file(
                 settings,
                 os.environ,
                 file,
@@ -145,5 +147,11 @@ def _import(
                 confirm=confirm,
                 progress=lambda done: report(done, file.size),
             )
+        async with (
+            opened_database(settings) as database,
+            audited(database, "data.import", plugin=contents.header.plugin) as change,
+        ):
+            change.after = {**imported.counts.record(), "replaced": imported.replaced}
+        return imported
 
     return asyncio.run(run())

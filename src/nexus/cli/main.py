@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from nexus._version import __version__
+from nexus.cli.audit import audit
 from nexus.cli.auth import auth_app
 from nexus.cli.backup import backup, restore
 from nexus.cli.config import config_app
@@ -39,6 +40,7 @@ _ORDER: Final = (
     "db",
     "jobs",
     "maintenance",
+    "audit",
     "health",
     "doctor",
     "backup",
@@ -120,6 +122,7 @@ app.add_typer(token_app, name="token")
 app.add_typer(auth_app, name="auth")
 app.command()(backup)
 app.command()(restore)
+app.command()(audit)
 app.command()(health)
 app.command()(doctor)
 

@@ -77,6 +77,7 @@ def _plugin(client: "ManagementClient", name: str) -> Any:
 
 
 def _purge_offline(where: "Where", name: str, confirm: _Confirm) -> tuple[Any, Any, str]:
+    from nexus.cli.audited import audited
     from nexus.cli.stored_data import stored_data, while_nothing_runs
 
     settings = where.settings()
@@ -86,7 +87,11 @@ def _purge_offline(where: "Where", name: str, confirm: _Confirm) -> tuple[Any, A
             inventory = (await stored.inventory()).dict()
             if _holds(inventory) or stored.found is None:
                 confirm(inventory)
-            return inventory, (await stored.purge()).dict()
+            recorded = audited(stored.database, "data.purge", plugin=name, irreversible=True)
+            async with recorded as change:
+                removed = (await stored.purge()).dict()
+                change.before = removed
+            return inventory, removed
 
     with while_nothing_runs(settings):
         return *asyncio.run(run()), settings.database_url.location

@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from nexus.audit import Change
+from nexus.cli.audited import audit_log, cli_actor
 from nexus.cli.running import while_stopped
 from nexus.config import PluginConfiguration, SecretBox, Settings, StoredValues
 from nexus.config.storage import database_of
@@ -47,11 +49,15 @@ class StoredApplication:
     Args:
         settings: The application's settings.
         store: What it has stored.
+        database: Where that is; None where there is none yet and nothing is to be stored.
     """
 
-    def __init__(self, settings: Settings, store: KeyValueStore) -> None:
+    def __init__(
+        self, settings: Settings, store: KeyValueStore, database: Database | None = None
+    ) -> None:
         self.settings = settings
         self.store = store
+        self._database = database
         key = settings.security.secret_key
         self._values = StoredValues(
             store,
@@ -105,9 +111,13 @@ class StoredApplication:
         Raises:
             PluginNotFound: There is no such plugin.
         """
-        await self.outlook(name)
-        await self.store.set(NAMESPACE, name, {"enabled": enabled})
-        await QuarantineList(self.store).lift(name)
+        before = await self.outlook(name)
+        action = "plugin.enable" if enabled else "plugin.disable"
+        async with self.changing(action, name) as change:
+            change.before = {"enabled": before.enabled}
+            await self.store.set(NAMESPACE, name, {"enabled": enabled})
+            await QuarantineList(self.store).lift(name)
+            change.after = {"enabled": enabled}
         return await self.outlook(name)
 
     async def set_value(self, name: str, key: str, value: Any) -> Outlook:
@@ -122,8 +132,30 @@ class StoredApplication:
         outlook = await self.outlook(name)
         if outlook.configuration is None:
             raise PluginHasNoSettings(plugin=name, reason=outlook.reason)
-        await outlook.configuration.set(key, value)
+        async with self.changing("plugin.configure", name) as change:
+            done = await outlook.configuration.set_many({key: value})
+            change.before = {each.key: each.old for each in done}
+            change.after = {each.key: each.new for each in done}
         return await self.outlook(name)
+
+    @asynccontextmanager
+    async def changing(self, action: str, plugin: str = "") -> AsyncIterator[Change]:
+        """Change what is stored, and record it in the audit log: both of it or none.
+
+        Args:
+            action: What is done.
+            plugin: Which plugin it concerns.
+        """
+        if self._database is None:
+            message = "The application was not opened to store anything."
+            raise RuntimeError(message)
+        log = await audit_log(self._database)
+        async with self._database.transaction():
+            change = Change()
+            yield change
+            await log.write(
+                action, plugin=plugin, before=change.before, after=change.after, actor=cli_actor()
+            )
 
     def _enabled(self, name: str, told: Any) -> bool:
         # The same rule as the plugin manager's and the application's.
@@ -167,10 +199,11 @@ async def stored_application(
         if write and path is not None and not settings.database.shared:
             stack.enter_context(while_stopped(path))
         store: KeyValueStore = MemoryKeyValueStore()
+        database = None
         if write or path is None or path.exists():
             database = await stack.enter_async_context(opened_database(settings))
             store = SqlKeyValueStore(database, max_bytes=settings.database.value_limit)
-        yield StoredApplication(settings, store)
+        yield StoredApplication(settings, store, database)
 
 
 @asynccontextmanager

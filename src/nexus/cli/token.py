@@ -30,7 +30,10 @@ def renew(app_folder: AppFolder = None, as_json: AsJson = False) -> None:
     settings = Where(folder=app_folder).settings()
 
     async def make() -> str:
-        async with stored_application(settings, write=True) as stored:
+        async with (
+            stored_application(settings, write=True) as stored,
+            stored.changing("token.renew"),
+        ):
             return await AdminTokens(stored.store).renew()
 
     try:

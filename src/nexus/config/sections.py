@@ -300,6 +300,14 @@ class ClusterSettings(Section):
     )
 
 
+class AuditSettings(Section):
+    """The record of who has changed what."""
+
+    retention: Seconds = Field(
+        365 * 86_400.0, description="Seconds that the rows of the audit log are kept."
+    )
+
+
 class HealthSettings(Section):
     """How health is checked."""
 

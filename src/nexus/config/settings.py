@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from nexus.config.event_engine import parse_engine
 from nexus.config.sections import (
+    AuditSettings,
     ClusterSettings,
     DatabaseSettings,
     EventSettings,
@@ -63,6 +64,7 @@ class Settings(Section):
     security: SecuritySettings = SecuritySettings()
     health: HealthSettings = HealthSettings()
     cluster: ClusterSettings = ClusterSettings()
+    audit: AuditSettings = AuditSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     plugins: dict[str, dict[str, Any]] = Field(
         {},

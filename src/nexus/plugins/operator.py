@@ -1,14 +1,17 @@
 """What operators do with plugins: on this worker alone, or on all of a cluster."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from os import getpid
 from socket import gethostname
 from typing import Any, Protocol
 
+from nexus.audit import AuditLog
 from nexus.cluster.desired import EVERYTHING, Kind
+from nexus.config import ConfigChange
 from nexus.data.database import Database
 from nexus.errors import NexusError, WorkersDiffer
+from nexus.plugins.controller import PluginController
 from nexus.plugins.convergence import Convergence
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.settings_desk import SettingsDesk
@@ -48,31 +51,57 @@ class LocalOperator:
     Args:
         manager: The plugins.
         desk: Their settings.
+        database: The application's database.
+        audit: Has a row of every change.
     """
 
-    def __init__(self, manager: PluginManager, desk: SettingsDesk) -> None:
+    def __init__(
+        self, manager: PluginManager, desk: SettingsDesk, database: Database, audit: AuditLog
+    ) -> None:
         self._manager = manager
         self._desk = desk
+        self._database = database
+        self._audit = audit
 
     async def enable(self, name: str) -> None:
         """Have a plugin run."""
-        await self._manager.enable(name)
+        await self._set_enabled(name, enabled=True)
 
     async def disable(self, name: str) -> None:
         """Have a plugin not run."""
-        await self._manager.disable(name)
+        await self._set_enabled(name, enabled=False)
+
+    async def _set_enabled(self, name: str, *, enabled: bool) -> None:
+        await self._manager.find(name)
+        async with self._database.transaction():
+            await _write_wish(self._audit, self._manager, name, enabled=enabled)
+            await self._manager.wish(name, enabled=enabled)
+        await self._manager.follow_wish(name)
 
     async def reload(self, name: str) -> None:
         """Replace a plugin by what its files say now."""
-        await self._manager.reload(name)
+        async with _reloading(self._audit, self._manager, name):
+            await self._manager.reload(name)
 
     async def configure(self, name: str, values: Mapping[str, Any]) -> None:
         """Change settings of a plugin."""
-        await self._desk.change(name, values)
+        try:
+            async with self._database.transaction():
+                changes = await self._desk.store(name, values)
+                await _write_settings(self._audit, name, changes)
+        except BaseException:
+            with suppress(NexusError):  # what was not stored must not be believed either
+                await self._desk.reread(name)
+            raise
+        await self._desk.announce(name, changes)
+        await self._manager.settings_changed(name)
 
     async def rescan(self) -> Sequence[str]:
         """Look for plugins that have come or gone."""
-        return await self._manager.rescan()
+        async with self._audit.change("plugins.rescan") as change:
+            found = await self._manager.rescan()
+            change.after = {"new": list(found)}
+        return found
 
     async def workers(self) -> Sequence[Mapping[str, Any]]:
         """Tell of this process."""
@@ -87,6 +116,7 @@ class ClusterOperator:
         desk: Their settings.
         convergence: Follows what is stored.
         database: The application's database.
+        audit: Has a row of every change.
         patience: Seconds that other workers have.
     """
 
@@ -96,6 +126,7 @@ class ClusterOperator:
         desk: SettingsDesk,
         convergence: Convergence,
         database: Database,
+        audit: AuditLog,
         *,
         patience: float,
     ) -> None:
@@ -103,6 +134,7 @@ class ClusterOperator:
         self._desk = desk
         self._convergence = convergence
         self._database = database
+        self._audit = audit
         self._patience = patience
 
     async def enable(self, name: str) -> None:
@@ -111,13 +143,19 @@ class ClusterOperator:
         Raises:
             WorkersDiffer: Some have followed, and others have not.
         """
-        await self._manager.find(name)
-        await self._change(name, "enabled", lambda: self._manager.wish(name, enabled=True))
+        await self._set_enabled(name, enabled=True)
 
     async def disable(self, name: str) -> None:
         """Have a plugin run on no worker; raises as `enable`."""
+        await self._set_enabled(name, enabled=False)
+
+    async def _set_enabled(self, name: str, *, enabled: bool) -> None:
+        async def store() -> None:
+            await _write_wish(self._audit, self._manager, name, enabled=enabled)
+            await self._manager.wish(name, enabled=enabled)
+
         await self._manager.find(name)
-        await self._change(name, "enabled", lambda: self._manager.wish(name, enabled=False))
+        await self._change(name, "enabled", store)
 
     async def reload(self, name: str) -> None:
         """Replace a plugin on all workers by what its files say there; raises as `enable`.
@@ -126,15 +164,17 @@ class ClusterOperator:
             ReloadFailed: It could take over on none of them.
         """
         await self._manager.find(name)
-        await self._change(name, "reload", None)
+        async with _reloading(self._audit, self._manager, name):
+            await self._change(name, "reload", None)
 
     async def configure(self, name: str, values: Mapping[str, Any]) -> None:
         """Change settings of a plugin on all workers; raises as `enable`."""
 
         async def store() -> None:
             changes.extend(await self._desk.store(name, values))
+            await _write_settings(self._audit, name, changes)
 
-        changes: list[Any] = []
+        changes: list[ConfigChange] = []
         try:
             number = await self._stored(name, "settings", store)
         except BaseException:
@@ -147,8 +187,11 @@ class ClusterOperator:
     async def rescan(self) -> Sequence[str]:
         """Look for plugins that have come or gone, on all workers."""
         before = set(self._manager.names())
-        await self._change(EVERYTHING, "rescan", None)
-        return sorted(set(self._manager.names()) - before)
+        async with self._audit.change("plugins.rescan") as change:
+            await self._change(EVERYTHING, "rescan", None)
+            new = sorted(set(self._manager.names()) - before)
+            change.after = {"new": new}
+        return new
 
     async def workers(self) -> Sequence[Mapping[str, Any]]:
         """Tell of all workers."""
@@ -186,3 +229,39 @@ class ClusterOperator:
             raise WorkersDiffer(plugin=plugin, workers=bad)
         if error is not None:
             raise error
+
+
+async def _write_wish(audit: AuditLog, manager: PluginManager, name: str, *, enabled: bool) -> None:
+    controller = manager.controller(name)
+    await audit.write(
+        "plugin.enable" if enabled else "plugin.disable",
+        plugin=name,
+        before={"enabled": controller.enabled, "state": str(controller.status.state)},
+        after={"enabled": enabled},
+    )
+
+
+async def _write_settings(audit: AuditLog, name: str, changes: Sequence[ConfigChange]) -> None:
+    await audit.write(
+        "plugin.configure",
+        plugin=name,
+        before={each.key: each.old for each in changes},
+        after={each.key: each.new for each in changes},
+    )
+
+
+@asynccontextmanager
+async def _reloading(audit: AuditLog, manager: PluginManager, name: str) -> AsyncIterator[None]:
+    controller = await manager.find(name)
+    async with audit.change("plugin.reload", plugin=name, before=_running(controller)) as change:
+        yield
+        change.after = _running(manager.controller(name))
+
+
+def _running(controller: PluginController) -> dict[str, Any]:
+    live = controller.live
+    return {
+        "state": str(controller.status.state),
+        "generation": 0 if live is None else live.number,
+        "version": "" if live is None else live.blueprint.manifest.version,
+    }

@@ -5,13 +5,17 @@ import hmac
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from nexus.data import MISSING, KeyValueStore
 
 NAMESPACE = "nexus.security"
 _KEY = "admin_token"
 _PREFIX = "nexus_"
+
+STORED: Final = "token:stored"
+CONFIGURED: Final = "token:configured"
+OF_RUN: Final = "cli"
 
 
 def new_token() -> str:
@@ -46,10 +50,10 @@ class AdminTokens:
         self._store = store
         self._configured = configured
         self._keep_secret = keep_secret or (lambda _token: None)
-        self._digests: set[str] = set()
+        self._names: dict[str, str] = {}
         if configured:
             self._keep_secret(configured)
-            self._digests.add(_digest(configured))
+            self._names[_digest(configured)] = CONFIGURED
 
     async def open(self) -> str | None:
         """Read the stored token's hash, or make the first token.
@@ -60,36 +64,36 @@ class AdminTokens:
         """
         stored: Any = await self._store.get(NAMESPACE, _KEY)
         if stored is not MISSING:
-            self._digests.add(stored["sha256"])
+            self._names[stored["sha256"]] = STORED
             return None
         if self._configured:
             return None
         token, record = self._made()
         if not await self._store.set_if_absent(NAMESPACE, _KEY, record):
             return await self.open()  # another worker was faster, and has shown its token
-        self._digests.add(record["sha256"])
+        self._names[record["sha256"]] = STORED
         return token
 
     async def renew(self) -> str:
         """Make a new stored token, and shut the old stored one out."""
         old: Any = await self._store.get(NAMESPACE, _KEY)
         if old is not MISSING:
-            self._digests.discard(old["sha256"])
+            self._names.pop(old["sha256"], None)
         token, record = self._made()
         await self._store.set(NAMESPACE, _KEY, record)
-        self._digests.add(record["sha256"])
+        self._names[record["sha256"]] = STORED
         return token
 
     def issue_for_run(self) -> str:
         """Make a token that is valid until this process ends."""
         token = self._new_token()
-        self._digests.add(_digest(token))
+        self._names[_digest(token)] = OF_RUN
         return token
 
     def accept_for_run(self, token: str) -> None:
         """Take a token that was made for a run of which this process is one worker."""
         self._keep_secret(token)
-        self._digests.add(_digest(token))
+        self._names[_digest(token)] = OF_RUN
 
     def _made(self) -> tuple[str, dict[str, str]]:
         token = self._new_token()
@@ -102,7 +106,11 @@ class AdminTokens:
 
     def accepts(self, token: str) -> bool:
         """Tell whether `token` opens the management API."""
+        return self.name_of(token) is not None
+
+    def name_of(self, token: str) -> str | None:
+        """Give what the audit log calls the holder of `token`; None where it opens nothing."""
         digest = _digest(token)
         # Every digest is compared, each in constant time.
-        matches = [hmac.compare_digest(digest, known) for known in self._digests]
-        return any(matches)
+        names = [name for known, name in self._names.items() if hmac.compare_digest(digest, known)]
+        return names[0] if names else None

@@ -45,6 +45,7 @@ ROUTES = [
     ("GET", "/jobs/foo/job"),
     ("POST", "/jobs/foo/job/run"),
     ("GET", "/services"),
+    ("GET", "/audit"),
     ("GET", "/system"),
     ("GET", "/system/maintenance"),
     ("PUT", "/system/maintenance"),

@@ -1,13 +1,19 @@
 """Who may use the management API."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Final
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from nexus.audit import Actor, acting
 from nexus.security import AdminTokens
-from nexus.web.management.roles import is_user_who_may
+from nexus.security.tokens import OF_RUN
+from nexus.web.management.roles import user_who_may
+
+CLI_USER: Final = "x-nexus-cli-user"
+"""The header in which the command line tells whose it is; believed with the run's own token."""
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -18,28 +24,41 @@ _bearer = HTTPBearer(
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def admin_only(tokens: AdminTokens) -> Callable[[Request, Credentials], Awaitable[None]]:
+def admin_only(tokens: AdminTokens) -> Callable[[Request, Credentials], AsyncIterator[None]]:
     """Make a dependency that lets the holder of a management token through, or a user who may.
 
-    What a user needs is told by `nexus.web.management.roles`.
+    What a user needs is told by `nexus.web.management.roles`. What is done meanwhile is done in
+    the name of whoever was let through.
     """
 
-    async def require_admin(request: Request, credentials: Credentials) -> None:
-        if credentials is not None and tokens.accepts(credentials.credentials):
-            return
-        if await is_user_who_may(request):
-            return
-        if credentials is None:
-            raise HTTPException(
-                401,
-                "The management API needs a token. Send it as 'Authorization: Bearer <token>'; it"
-                " was shown at the first start, or is the value of NEXUS_ADMIN_TOKEN.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-        raise HTTPException(
-            401,
-            "The token is not valid. 'nexus token renew' makes a new one.",
-            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-        )
+    async def require_admin(request: Request, credentials: Credentials) -> AsyncIterator[None]:
+        name = None if credentials is None else tokens.name_of(credentials.credentials)
+        if name is None and (user := await user_who_may(request)) is not None:
+            name = f"user:{user.username}"
+        if name is None:
+            raise _refusal(credentials)
+        if name == OF_RUN:
+            name = f"{name}:{_plain(request.headers.get(CLI_USER, ''))}".rstrip(":")
+        with acting(Actor(name=name, address=request.client.host if request.client else "")):
+            yield
 
     return require_admin
+
+
+def _refusal(credentials: HTTPAuthorizationCredentials | None) -> HTTPException:
+    if credentials is None:
+        return HTTPException(
+            401,
+            "The management API needs a token. Send it as 'Authorization: Bearer <token>'; it"
+            " was shown at the first start, or is the value of NEXUS_ADMIN_TOKEN.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return HTTPException(
+        401,
+        "The token is not valid. 'nexus token renew' makes a new one.",
+        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.@\\-]", "", name)[:100]

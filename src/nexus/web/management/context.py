@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nexus.audit import AuditLog
 from nexus.events import EventBus
 from nexus.jobs.scheduler import JobScheduler
 from nexus.plugins.manager import PluginManager
@@ -32,6 +33,7 @@ class ManagementContext:
         set_maintenance: Begins maintenance with a message, or ends it with None.
         data: What plugins have stored.
         backup: Writes a consistent copy of the application's data to a new file.
+        audit: Has a row of every change.
         mask: Takes secrets out of a text.
     """
 
@@ -47,4 +49,5 @@ class ManagementContext:
     set_maintenance: Callable[[str | None], Awaitable[None]]
     data: DataDesk
     backup: Callable[[Path], Awaitable[None]]
+    audit: AuditLog
     mask: Callable[[str], str] = str

@@ -60,7 +60,10 @@ def data_router(context: ManagementContext) -> APIRouter:
         " gone; else the answer is 409.",
     )
     async def purge(name: str) -> StoredThings:
-        return StoredThings.model_validate((await context.data.purge(name)).dict())
+        async with context.audit.change("data.purge", plugin=name, irreversible=True) as change:
+            removed = (await context.data.purge(name)).dict()
+            change.before = removed
+        return StoredThings.model_validate(removed)
 
     @router.get(
         "/{name}/export",
@@ -68,7 +71,8 @@ def data_router(context: ManagementContext) -> APIRouter:
         response_class=StreamingResponse,
     )
     async def export(name: str) -> StreamingResponse:
-        blocks = await context.data.export(name)
+        async with context.audit.change("data.export", plugin=name):
+            blocks = await context.data.export(name)
         headers: dict[str, Any] = {
             "Content-Disposition": f'attachment; filename="{name}.jsonl"',
             "Cache-Control": "no-store",

@@ -116,7 +116,12 @@ def event_log_router(context: ManagementContext) -> APIRouter:
             moment = since(wish.since)
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
-        count = await log_of(bus).replay(key_of(wish.subscription), moment)
+        key = key_of(wish.subscription)
+        async with context.audit.change(
+            "event.replay", plugin=key.plugin, irreversible=True
+        ) as change:
+            count = await log_of(bus).replay(key, moment)
+            change.after = {"subscription": wish.subscription, "since": wish.since, "events": count}
         return Replayed(
             subscription=wish.subscription,
             since=datetime.fromtimestamp(moment / 1e9, UTC),

@@ -42,13 +42,15 @@ def event_router(context: ManagementContext) -> APIRouter:
             raise HTTPException(422, f"{event.name!r} is a name that only the platform publishes.")
         found = (each.found.manifest for each in context.manager.controllers())
         manifests = [each for each in found if each is not None]
-        published = await bus.publish(
-            event.name,
-            event.data,
-            source="nexus",
-            ordering_key=event.ordering_key,
-            version=check_as_a_publisher(event.name, event.data, manifests),
-        )
+        async with context.audit.change("event.publish") as change:
+            published = await bus.publish(
+                event.name,
+                event.data,
+                source="nexus",
+                ordering_key=event.ordering_key,
+                version=check_as_a_publisher(event.name, event.data, manifests),
+            )
+            change.after = {"name": event.name, "id": published.id}
         return event_view(published)
 
     # Before the routes of one event, whose ids they would be taken for.

@@ -76,7 +76,10 @@ def job_router(context: ManagementContext) -> APIRouter:
         status = manager.controller(plugin).status
         if manager.controller(plugin).live is None:
             raise PluginNotRunning(name=plugin, state=str(status.state), reason=status.reason)
-        return _view(await scheduler.run_now(JobKey(plugin, name)), scheduler)
+        async with context.audit.change("job.run", plugin=plugin) as change:
+            change.after = {"job": name}
+            record = await scheduler.run_now(JobKey(plugin, name))
+        return _view(record, scheduler)
 
     return router
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from nexus.errors import CredentialsRefused, NoIdentityProvider, UserMayNot
 from nexus.security.gate import IdentityGate
 from nexus.security.identity import SAFE_METHODS
+from nexus.security.user import User
 
 VIEW: Final = "nexus.view"
 OPERATE: Final = "nexus.operate"
@@ -26,11 +27,11 @@ def needed(method: str, path: str) -> str:
     return ADMINISTER if path.endswith("/config") else OPERATE
 
 
-async def is_user_who_may(request: Request) -> bool:
-    """Tell whether a request to the management API comes from a user, who may make it.
+async def user_who_may(request: Request) -> User | None:
+    """Give the user from whom a request to the management API comes, and who may make it.
 
     Returns:
-        False where nobody has signed in, or nothing runs that knows users.
+        None where nobody has signed in, or nothing runs that knows users.
 
     Raises:
         UserMayNot: The user lacks the permission.
@@ -38,14 +39,14 @@ async def is_user_who_may(request: Request) -> bool:
     """
     gate = getattr(request.app, "identity", None)
     if not isinstance(gate, IdentityGate):
-        return False
+        return None
     try:
         user = await gate.user_of(request.scope)
     except (CredentialsRefused, NoIdentityProvider):
-        return False
+        return None
     if user is None:
-        return False
+        return None
     permission = needed(request.method, request.url.path)
     if not user.may(permission):
         raise UserMayNot(permission=permission)
-    return True
+    return user

@@ -52,7 +52,12 @@ def system_router(context: ManagementContext) -> APIRouter:
         description="Publishes `system.maintenance`. Plugin routes answer 503 meanwhile.",
     )
     async def set_maintenance(wish: Maintenance) -> MaintenanceState:
-        await context.set_maintenance(wish.message if wish.on else None)
+        message = wish.message if wish.on else None
+        async with context.audit.change(
+            "system.maintenance", before={"message": context.maintenance()}
+        ) as change:
+            await context.set_maintenance(message)
+            change.after = {"message": message}
         return await maintenance()
 
     @router.post(
@@ -64,7 +69,8 @@ def system_router(context: ManagementContext) -> APIRouter:
         folder = tempfile.TemporaryDirectory(prefix="nexus-backup-")
         target = Path(folder.name) / "nexus-backup.db"
         try:
-            await context.backup(target)
+            async with context.audit.change("system.backup"):
+                await context.backup(target)
         except BaseException:
             folder.cleanup()
             raise
