@@ -63,6 +63,7 @@ def test_every_suite_has_a_module_that_can_be_imported(benchmarks: Any) -> None:
         "imports",
         "start",
         "reload",
+        "lazy",
     }
     for name in (
         "bus",
@@ -76,6 +77,7 @@ def test_every_suite_has_a_module_that_can_be_imported(benchmarks: Any) -> None:
         "start",
         "reload",
         "rolling",
+        "lazy",
         "machine",
     ):
         assert benchmarks(name).__doc__

@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 SOURCE = "nexus"
 _LAST: tuple[str, Mapping[str, Any]] = ("", {})
 
+_QUIET = frozenset({PluginState.STARTING, PluginState.DORMANT})
+"""Of these an operator reads where it matters; there may be hundreds of them at a start."""
+
 
 class Announcer:
     """A queue of the platform's events, and the one task that publishes them.
@@ -48,7 +51,7 @@ class Announcer:
         if old.state is new.state and old.generation == new.generation:
             return
         logger.log(
-            logging.DEBUG if new.state is PluginState.STARTING else logging.INFO,
+            logging.DEBUG if new.state in _QUIET else logging.INFO,
             "Plugin is %s",
             new.state,
             extra={"plugin": new.name, "generation": new.generation, "reason": new.reason},
