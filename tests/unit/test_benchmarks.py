@@ -1,5 +1,6 @@
 """The benchmarks can be run and tell what they should; what they measure is not judged here."""
 
+import asyncio
 import json
 from importlib import import_module
 from pathlib import Path
@@ -141,6 +142,75 @@ def test_a_rival_that_cannot_be_had_is_told(
     rows = rivals.run(rounds=1)
     check(rows)
     assert ["Nexus" in each["against"] for each in rows] == [True, False]
+
+
+def test_a_rival_whose_server_is_not_there_is_told_and_the_others_are_measured(
+    benchmarks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rivals, measuring = benchmarks("event_rivals"), benchmarks("contenders.contender")
+
+    class AtOnce:
+        worker = None
+
+        def __init__(self, handled: Any) -> None:
+            self.handled = handled
+
+        async def publish(self, count: int) -> None:
+            async def mark(_data: dict[str, Any]) -> None:
+                self.handled.mark()
+
+            await measuring.at_once(count, mark)
+
+        async def is_settled(self) -> bool:
+            return True
+
+    async def missing(_stack: Any, _handled: Any) -> None:
+        message = "no redis-server is installed"
+        raise FileNotFoundError(message)
+
+    async def there(_stack: Any, handled: Any) -> Any:
+        return AtOnce(handled), AtOnce(handled)
+
+    monkeypatch.setattr(rivals, "RIVALS", {"one": ("Redis", missing), "two": ("NATS", there)})
+    rows = rivals.run(rounds=1)
+    check(rows)
+    assert [each["name"].partition(":")[0] for each in rows] == ["Redis", "NATS", "NATS"]
+    assert "no redis-server is installed" in rows[0]["against"]
+    assert [each["ok"] is None for each in rows] == [True, False, False]
+
+
+async def test_a_round_ends_when_all_is_handled_and_acknowledged(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    measuring = benchmarks("contenders.contender")
+    handled = measuring.Handled(tmp_path / "handled")
+    seen = []
+
+    class Late:
+        worker = None
+
+        async def publish(self, count: int) -> None:
+            asyncio.get_running_loop().call_later(0.01, lambda: [handled.mark()] * count)
+            for _ in range(count - 1):
+                handled.mark()
+
+        async def is_settled(self) -> bool:
+            seen.append(handled.count())
+            return len(seen) > 2
+
+    spent = await measuring.measure(Late(), handled, 3)
+    handled.close()
+    assert seen == [3, 3, 3]
+    assert spent.wall > 0
+    assert spent.cpu > 0
+
+
+def test_a_worker_that_ends_is_told_with_what_it_said_last(benchmarks: Any, tmp_path: Path) -> None:
+    worker = benchmarks("contenders.worker")
+    with worker.running("nobody", "redis://127.0.0.1:1", tmp_path / "handled") as started:
+        started._process.wait(30)
+        with pytest.raises(ChildProcessError, match="No module named"):
+            started.check()
 
 
 def test_a_table_says_what_was_reached_and_what_was_missed(benchmarks: Any) -> None:
