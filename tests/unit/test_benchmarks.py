@@ -171,6 +171,8 @@ def test_a_rival_whose_server_is_not_there_is_told_and_the_others_are_measured(
     async def there(_stack: Any, handled: Any) -> Any:
         return AtOnce(handled), AtOnce(handled)
 
+    for name in ("EVENTS", "OURS_EVENTS"):
+        monkeypatch.setattr(rivals, name, 64)
     monkeypatch.setattr(rivals, "RIVALS", {"one": ("Redis", missing), "two": ("NATS", there)})
     rows = rivals.run(rounds=1)
     check(rows)
