@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nexus.cli.options import AppFolder, AsJson, Token, Url
-from nexus.cli.output import Output
+from nexus.cli.output import Output, stored_note
 
 if TYPE_CHECKING:
     from nexus.cli.connection import Where
@@ -34,7 +34,8 @@ def setup(
     out = Output(as_json=as_json)
     where = Where(folder=app_folder, url=url, token=token)
     made = secrets.token_urlsafe(32)
-    with maybe_connected(where) as (client, _detail):
+    with maybe_connected(where) as (client, detail):
+        running = client is not None
         if client is not None:
             client.patch("/plugins/auth/config", {"setup_token": made})
         else:
@@ -45,7 +46,10 @@ def setup(
         out.say(f"  {made}", style="bold")
         out.say("Send it to POST /plugins/auth/setup with a username and a password.")
 
-    out.result({"token": made}, show)
+    database = None if running else where.settings().database_url.location
+    out.result({"token": made, "running": running}, show)
+    if database is not None:
+        out.note(stored_note(database, detail))
 
 
 def _store(where: "Where", made: str) -> None:
