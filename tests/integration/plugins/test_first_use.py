@@ -64,7 +64,7 @@ async def test_a_request_waits_up_to_the_limit_and_is_told_why(workshop: Any) ->
         answer = await site.http.get("/plugins/lazy/")
         assert answer.status_code == 503
         assert answer.headers["Retry-After"]
-        assert answer.json()["state"] == "starting"
+        assert answer.json()["state"] in ("dormant", "starting")  # the limit is that short
         gate().set()
         await site.app.manager.settle()
         assert await site.says("lazy") == 1
@@ -104,8 +104,9 @@ async def test_a_start_that_fails_once_is_tried_again_by_itself(
     """
     workshop.plugin("lazy", body, says=1, activation=["on_request"])
     async with workshop.running(supervision={"restart_pause": 0.01}) as site:
-        assert await site.says("lazy") == 503
+        assert await site.says("lazy") in (503, 1)  # the pause may be over before it has answered
         await workshop.until(lambda: site.state("lazy") is PluginState.RUNNING)
+        assert starts == ["tried"] * 2
         assert await site.says("lazy") == 1
 
 
