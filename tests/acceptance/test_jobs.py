@@ -38,7 +38,9 @@ class Keeper(BasePlugin):
 def application(folder: Path) -> Path:
     plugin = folder / "plugins" / "keeper"
     plugin.mkdir(parents=True)
-    (plugin / "manifest.json").write_text(json.dumps({"name": "keeper", "version": "1.0.0"}))
+    (plugin / "manifest.json").write_text(
+        json.dumps({"name": "keeper", "version": "1.0.0", "permissions": ["jobs.schedule"]})
+    )
     (plugin / "plugin.py").write_text(PLUGIN)
     (folder / "nexus.yaml").write_text("name: Jobs\n")
     return folder

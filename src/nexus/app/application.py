@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from nexus._version import __version__
 from nexus.app.parts import Parts
 from nexus.app.process import end_process, write_first_token
-from nexus.app.wiring import add_routes, make_convergence, make_operator, make_platform
+from nexus.app.wiring import add_routes, configuring, make_convergence, make_operator, make_platform
 from nexus.data import sole_use
 from nexus.errors import NexusError, StartupAborted, Unavailable
 from nexus.plugins.current import log_fields
@@ -100,7 +100,7 @@ class NexusApp:
         self.manager = PluginManager(
             make_platform(self, parts),
             paths=settings.plugin_folders,
-            configure=parts.configurations.load,
+            configure=configuring(parts),
             enabled_unless_told=self._enabled_unless_told,
             on_change=parts.announcer.status_changed,
         )

@@ -20,12 +20,13 @@ from nexus.plugins.bytecode import BytecodeCache
 from nexus.plugins.configurations import PluginConfigurations
 from nexus.plugins.drain_budget import DrainBudget
 from nexus.plugins.event_figures import lag_watch
+from nexus.plugins.granting import Granting
 from nexus.plugins.importer import GenerationImporter
 from nexus.plugins.in_process import InProcessHost
 from nexus.plugins.presentable import presentable
 from nexus.plugins.safe_mode import ASKED_FOR, SafeMode
 from nexus.plugins.watchdog import Watchdog
-from nexus.security import AdminTokens
+from nexus.security import AdminTokens, Grants
 from nexus.services import ServiceRegistry
 from nexus.web.breaker import BreakerPolicy, Breakers
 
@@ -57,6 +58,7 @@ class Parts:
         safe_mode: Keeps plugins from starting while it is on.
         lags: Measures how far durable subscriptions are behind.
         audit: Who has changed what.
+        granting: What plugins may do.
         denials: What plugins were refused.
         audit_keeper: Looks after the audit log.
     """
@@ -80,6 +82,7 @@ class Parts:
     safe_mode: SafeMode
     lags: Watched[Sequence[Lag]]
     audit: AuditLog
+    granting: Granting
     denials: Denials
     audit_keeper: AuditKeeper
 
@@ -124,6 +127,11 @@ class Parts:
             safe_mode=SafeMode(ASKED_FOR if settings.startup.safe_mode else ""),
             lags=lag_watch(bus),
             audit=audit,
+            granting=Granting(
+                Grants(store, automatic=settings.grants_by_itself, denied=denials.note),
+                database,
+                audit,
+            ),
             denials=denials,
             audit_keeper=AuditKeeper(audit, denials, settings.audit.retention),
         )

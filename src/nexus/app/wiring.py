@@ -1,6 +1,7 @@
 """How the application's parts reach each other: what plugins get, and its own routes."""
 
 import contextvars
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from nexus.web.exposure import HttpExposure
 if TYPE_CHECKING:
     from nexus.app.application import NexusApp
     from nexus.app.parts import Parts
+    from nexus.config import PluginConfiguration
+    from nexus.plugins.discovery import DiscoveredPlugin
 
 _HEALTH_SECONDS = 1.0
 """How long a measurement on the health pages is good."""
@@ -76,6 +79,7 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
             longest_pause=settings.supervision.restart_max_pause,
         ),
         quarantine=QuarantineList(parts.store),
+        grants=parts.granting.grants,
         safe_mode=parts.safe_mode,
         settings_changed=app.plugin_changed_its_settings,
         mask=parts.mask.apply,
@@ -101,6 +105,7 @@ def make_convergence(app: "NexusApp", parts: "Parts") -> Convergence | None:
         app.manager,
         Members(parts.database, lease=settings.cluster.lease),
         DesiredState(parts.database, parts.store),
+        parts.granting,
         parts.announcer.settings_changed,
         patience=settings.cluster.patience,
     )
@@ -109,10 +114,11 @@ def make_convergence(app: "NexusApp", parts: "Parts") -> Convergence | None:
 def make_operator(app: "NexusApp", parts: "Parts") -> Operator:
     """Give what does what operators want."""
     if app.convergence is None:
-        return LocalOperator(app.manager, app.desk, parts.database, parts.audit)
+        return LocalOperator(app.manager, app.desk, parts.granting, parts.database, parts.audit)
     return ClusterOperator(
         app.manager,
         app.desk,
+        parts.granting,
         app.convergence,
         parts.database,
         parts.audit,
@@ -155,6 +161,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         data=DataDesk(app.manager, parts.database, parts.store, parts.values),
         backup=backup_of(parts.database),
         audit=parts.audit,
+        grants=parts.granting.grants,
         mask=parts.mask.apply,
     )
     app.app.include_router(management_router(context))
@@ -185,3 +192,15 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         [FamilyCollector(sources)], app.app.metrics, lambda: parts.lags.look(_LAG_PATIENCE)
     )
     app.app.include_router(metrics)
+
+
+def configuring(
+    parts: "Parts",
+) -> "Callable[[DiscoveredPlugin], Awaitable[PluginConfiguration | None]]":
+    """Give what reads of a plugin what operators have said: its settings and its grants."""
+
+    async def configure(found: "DiscoveredPlugin") -> "PluginConfiguration | None":
+        await parts.granting.consider(found)
+        return await parts.configurations.load(found)
+
+    return configure

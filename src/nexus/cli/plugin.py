@@ -5,6 +5,7 @@ import typer
 from nexus.cli.plugin_change import disable, enable, reload
 from nexus.cli.plugin_check import check
 from nexus.cli.plugin_create import create
+from nexus.cli.plugin_permissions import approve, revoke
 from nexus.cli.plugin_purge import purge
 from nexus.cli.plugin_schema import schema
 from nexus.cli.plugin_show import info, list_plugins
@@ -18,6 +19,8 @@ plugin_app.command()(check)
 plugin_app.command()(enable)
 plugin_app.command()(disable)
 plugin_app.command()(reload)
+plugin_app.command()(approve)
+plugin_app.command()(revoke)
 plugin_app.command()(purge)
 plugin_app.command()(schema)
 plugin_app.command(

@@ -7,6 +7,7 @@ import typer
 
 from nexus.cli.options import AppFolder, AsJson, Token, Url
 from nexus.cli.output import Output, ago, shown, styled
+from nexus.cli.plugin_permissions import show_grants
 
 
 def list_plugins(
@@ -117,12 +118,12 @@ def _show_plugin(
             ("Tags", ", ".join(plugin["tags"])),
             ("Found in", plugin["folder"]),
             ("Needs", ", ".join(plugin["dependencies"])),
-            ("Permissions", ", ".join(plugin["permissions"])),
             ("Publishes", ", ".join(plugin["publishes"])),
             ("Listens to", ", ".join(plugin["subscribes"])),
         ],
         indent=0,
     )
+    show_grants(out, plugin["grants"])
     _show_endpoints(out, plugin)
     _show_settings(out, settings)
     _show_live(out, plugin["live"])

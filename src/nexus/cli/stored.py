@@ -20,6 +20,8 @@ from nexus.plugins.plan import Plan, make_plan
 from nexus.plugins.quarantine import QuarantineList
 from nexus.plugins.state import PluginState
 from nexus.plugins.verdict import why_disabled
+from nexus.security import Grants
+from nexus.security.grants import grant_by
 
 WOULD_START = "It starts with the application."
 
@@ -32,6 +34,7 @@ class Outlook:
         found: The plugin as it was found.
         configuration: Its configuration, None when its manifest is invalid.
         enabled: Whether it is to run.
+        grants: What it asks to be allowed, and what was said of it.
         state: `stopped` when it would start, else the state that it would rest in.
         reason: Why, as a sentence.
     """
@@ -39,6 +42,7 @@ class Outlook:
     found: DiscoveredPlugin
     configuration: PluginConfiguration | None
     enabled: bool
+    grants: Sequence[Mapping[str, Any]]
     state: PluginState
     reason: str
 
@@ -58,6 +62,7 @@ class StoredApplication:
         self.settings = settings
         self.store = store
         self._database = database
+        self._grants = Grants(store, automatic=settings.grants_by_itself)
         key = settings.security.secret_key
         self._values = StoredValues(
             store,
@@ -72,12 +77,15 @@ class StoredApplication:
         wishes: Mapping[str, Any] = await self.store.items(NAMESPACE)
         configurations = {each.name: await self._configuration(each) for each in found}
         told = {name: wish["enabled"] for name, wish in wishes.items() if _tells(wish)}
+        for each in found:
+            if each.manifest is not None:
+                await self._grants.read(each.name, each.manifest.permissions)
         enabled = {each.name: self._enabled(each.name, told.get(each.name)) for each in found}
         plan = make_plan(
             {each.name: each.manifest for each in found if each.manifest is not None},
             invalid=[each.name for each in found if each.manifest is None],
             disabled=[name for name, wanted in enabled.items() if not wanted],
-            unready=_unready(configurations),
+            unready=_unready(configurations, self._grants.waiting(each.manifest for each in found)),
         )
         quarantine = QuarantineList(self.store)
         await quarantine.read()
@@ -87,6 +95,7 @@ class StoredApplication:
                 configurations[each.name],
                 plan,
                 enabled=enabled[each.name],
+                grants=self._grants.shown(each.name, self._grants.asked(each.name)),
                 told=each.name in told,
                 quarantined=await quarantine.reason(each),
             )
@@ -118,6 +127,27 @@ class StoredApplication:
             await self.store.set(NAMESPACE, name, {"enabled": enabled})
             await QuarantineList(self.store).lift(name)
             change.after = {"enabled": enabled}
+        return await self.outlook(name)
+
+    async def grant(self, name: str, permissions: Sequence[str], *, granted: bool) -> Outlook:
+        """Approve permissions of a plugin, or revoke them.
+
+        Args:
+            name: The plugin.
+            permissions: Those that are meant; none for all that it makes a difference to.
+            granted: Whether they are approved.
+
+        Raises:
+            PluginNotFound: There is no such plugin.
+            PermissionNotAsked: Its manifest does not ask for one of them.
+        """
+        await self.outlook(name)
+        meant = self._grants.chosen(name, permissions, granted=granted)
+        action = "permission.approve" if granted else "permission.revoke"
+        async with self.changing(action, name) as change:
+            change.before = {each: self._grants.has(name, each) for each in meant}
+            await self._grants.put(name, meant, grant_by(cli_actor().name, granted=granted))
+            change.after = dict.fromkeys(meant, granted)
         return await self.outlook(name)
 
     async def set_value(self, name: str, key: str, value: Any) -> Outlook:
@@ -222,13 +252,15 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
         await database.close()
 
 
-def _unready(configurations: Mapping[str, PluginConfiguration | None]) -> dict[str, str]:
-    unready = {}
+def _unready(
+    configurations: Mapping[str, PluginConfiguration | None], waiting: Mapping[str, str]
+) -> dict[str, str]:
+    unready = dict(waiting)
     for name, configuration in configurations.items():
         problems = [] if configuration is None else configuration.problems()
         blocking = [problem.message for problem in problems if problem.blocking]
         if blocking:
-            unready[name] = " ".join(blocking)
+            unready[name] = " ".join([*blocking, *filter(None, [waiting.get(name)])])
     return unready
 
 
@@ -244,6 +276,7 @@ def _outlook(
     enabled: bool,
     told: bool,
     quarantined: str | None,
+    grants: Sequence[Mapping[str, Any]],
 ) -> Outlook:
     state, reason = PluginState.STOPPED, WOULD_START
     if found.manifest is None:
@@ -256,7 +289,12 @@ def _outlook(
     elif quarantined is not None:
         state, reason = PluginState.QUARANTINED, quarantined
     return Outlook(
-        found=found, configuration=configuration, enabled=enabled, state=state, reason=reason
+        found=found,
+        configuration=configuration,
+        enabled=enabled,
+        grants=grants,
+        state=state,
+        reason=reason,
     )
 
 
@@ -290,6 +328,7 @@ def detail_view(outlook: Outlook) -> dict[str, Any]:
         "folder": str(outlook.found.folder),
         "dependencies": [each.text for each in manifest.dependencies] if manifest else [],
         "permissions": list(manifest.permissions) if manifest else [],
+        "grants": list(outlook.grants),
         "endpoints": [
             {"method": each.method, "path": each.path, "description": each.description}
             for each in (manifest.api_endpoints if manifest else ())

@@ -17,7 +17,7 @@ EVERYTHING: Final = "*"
 
 _NUMBER: Final = "number"
 
-Kind: TypeAlias = Literal["enabled", "reload", "settings", "values", "rescan"]
+Kind: TypeAlias = Literal["enabled", "reload", "settings", "values", "rescan", "grants"]
 
 
 class DesiredState:

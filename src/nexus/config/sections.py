@@ -300,6 +300,16 @@ class ClusterSettings(Section):
     )
 
 
+class PermissionSettings(Section):
+    """How plugins get what they ask for."""
+
+    grant: Literal["auto", "ask"] | None = Field(
+        None,
+        description="Whether a plugin has what its manifest asks for at once, or waits for an"
+        " operator's approval; unset, it is auto in development and ask in production.",
+    )
+
+
 class AuditSettings(Section):
     """The record of who has changed what."""
 

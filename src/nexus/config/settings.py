@@ -18,6 +18,7 @@ from nexus.config.sections import (
     HttpSettings,
     JobsSettings,
     LoggingSettings,
+    PermissionSettings,
     Section,
     SecuritySettings,
     ServerSettings,
@@ -64,6 +65,7 @@ class Settings(Section):
     security: SecuritySettings = SecuritySettings()
     health: HealthSettings = HealthSettings()
     cluster: ClusterSettings = ClusterSettings()
+    permissions: PermissionSettings = PermissionSettings()
     audit: AuditSettings = AuditSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     plugins: dict[str, dict[str, Any]] = Field(
@@ -122,6 +124,12 @@ class Settings(Section):
     def is_alone(self) -> bool:
         """Whether no other process can use the database at the same time."""
         return self.database_path is not None and not self.database.shared
+
+    @property
+    def grants_by_itself(self) -> bool:
+        """Whether a plugin has what its manifest asks for without an operator's approval."""
+        grant = self.permissions.grant
+        return self.environment != "production" if grant is None else grant == "auto"
 
     def shown(self) -> dict[str, Any]:
         """Give the settings as JSON-ready data without the plugins' and without secrets."""

@@ -94,7 +94,7 @@ from nexus.errors.models import (
     SessionInterrupted,
     TablesDiffer,
 )
-from nexus.errors.permissions import PermissionDenied
+from nexus.errors.permissions import PermissionDenied, PermissionNotAsked
 from nexus.errors.plugins import (
     ContextClosed,
     HookFailed,
@@ -183,6 +183,7 @@ __all__ = [
     "NotExportable",
     "NotJson",
     "PermissionDenied",
+    "PermissionNotAsked",
     "PluginDataInUse",
     "PluginExited",
     "PluginHasData",

@@ -18,6 +18,8 @@ KNOWN_PERMISSIONS: Final[Mapping[str, str]] = MappingProxyType(
         "database.write": "Change the plugin's own stored data.",
         "events.publish": "Publish events under its own name and the names that it declares.",
         "events.subscribe": "Listen to events.",
+        "jobs.schedule": "Have methods run on a schedule.",
+        "services.use": "Use services of plugins that it does not depend on.",
     }
 )
 """What each permission allows, by name."""

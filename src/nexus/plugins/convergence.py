@@ -12,6 +12,7 @@ from nexus.cluster import DesiredState, Member, Members, Outcome
 from nexus.cluster.desired import EVERYTHING, Kind
 from nexus.config import ConfigChange
 from nexus.errors import NexusError, PluginNotFound
+from nexus.plugins.granting import Granting
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.state import PluginState
 
@@ -42,6 +43,7 @@ class Convergence:
         manager: The plugins.
         members: The workers.
         desired: What operators want.
+        granting: What plugins may do.
         announce: Told (plugin, changes) of settings that another worker has changed.
         patience: Seconds after which a change that is not done here is trouble.
 
@@ -54,6 +56,7 @@ class Convergence:
         manager: PluginManager,
         members: Members,
         desired: DesiredState,
+        granting: Granting,
         announce: Callable[[str, Sequence[ConfigChange]], Awaitable[None]],
         *,
         patience: float,
@@ -61,6 +64,7 @@ class Convergence:
         self._manager = manager
         self._members = members
         self._desired = desired
+        self._granting = granting
         self._announce = announce
         self._patience = patience
         self._seen = 0
@@ -218,6 +222,8 @@ class Convergence:
             await self._manager.reload(plugin)
         if kinds & {"settings", "values"}:
             await self._reread(plugin, judge="settings" in kinds)
+        if "grants" in kinds:
+            await self._granting.follow(self._manager, plugin)
 
     async def _reread(self, plugin: str, *, judge: bool) -> None:
         if plugin not in self._manager.names():

@@ -31,7 +31,6 @@ from nexus.plugins.service_contributions import ServiceContributions
 from nexus.plugins.stage import Stage, StageCell
 from nexus.plugins.stored_parts import StoredParts
 from nexus.plugins.tasks import PluginTasks
-from nexus.security.permissions import PermissionSet
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +73,9 @@ class Generation:
         self._mount: Any = None
         self._live_since: float | None = None
         self._committed_at: datetime | None = None
+        self._permissions = permissions = platform.grants.permission_set(manifest)
         self.services = ServiceContributions(
-            platform.services, self.plugin, self.number, self._cell
+            platform.services, self.plugin, self.number, self._cell, permissions
         )
         self.events = EventContributions(
             platform.bus,
@@ -88,7 +88,6 @@ class Generation:
         self.jobs = JobContributions(
             platform.jobs, self.plugin, self.number, self._variables, self.tasks
         )
-        permissions = PermissionSet(self.plugin, manifest.permissions)
         self._subscriptions = DurableSubscriptions(platform.bus.durable)
         self._stored = StoredParts(platform, blueprint)
         self._finishing = Finishing(self.plugin, self._finish)
@@ -143,6 +142,8 @@ class Generation:
         self.step = "the import of its code"
         self._hosted = await platform.host.load(self.blueprint, self._context, self._variables)
         self.jobs.take(self._hosted)
+        if self.jobs.jobs:
+            self._permissions.require("jobs.schedule", "run methods on a schedule")
         await self._prepare_data(self._hosted)
         self.step = "its durable subscriptions"
         await self._subscriptions.declare(self.plugin, self._declared_patterns)

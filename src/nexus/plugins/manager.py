@@ -336,13 +336,10 @@ class PluginManager:
         if instead is not None:
             everybody[instead.name] = instead
         return make_plan(
-            {
-                name: found.manifest
-                for name, found in everybody.items()
-                if found.manifest is not None
-            },
+            {name: one.manifest for name, one in everybody.items() if one.manifest is not None},
             invalid=[name for name, found in everybody.items() if found.manifest is None],
             disabled=[name for name, each in self._controllers.items() if not each.enabled],
+            unready=self._platform.grants.waiting(each.manifest for each in everybody.values()),
         )
 
     async def _refresh(self, found: Sequence[DiscoveredPlugin]) -> None:

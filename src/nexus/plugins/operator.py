@@ -13,6 +13,7 @@ from nexus.data.database import Database
 from nexus.errors import NexusError, WorkersDiffer
 from nexus.plugins.controller import PluginController
 from nexus.plugins.convergence import Convergence
+from nexus.plugins.granting import Granting
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.settings_desk import SettingsDesk
 
@@ -36,6 +37,10 @@ class Operator(Protocol):
         """Change settings of a plugin."""
         ...
 
+    async def grant(self, name: str, permissions: Sequence[str], *, granted: bool) -> None:
+        """Approve permissions of a plugin, or revoke them."""
+        ...
+
     async def rescan(self) -> Sequence[str]:
         """Look for plugins that have come or gone; give the names of the new ones."""
         ...
@@ -51,14 +56,21 @@ class LocalOperator:
     Args:
         manager: The plugins.
         desk: Their settings.
+        granting: What they may do.
         database: The application's database.
         audit: Has a row of every change.
     """
 
     def __init__(
-        self, manager: PluginManager, desk: SettingsDesk, database: Database, audit: AuditLog
+        self,
+        manager: PluginManager,
+        desk: SettingsDesk,
+        granting: Granting,
+        database: Database,
+        audit: AuditLog,
     ) -> None:
         self._manager = manager
+        self._granting = granting
         self._desk = desk
         self._database = database
         self._audit = audit
@@ -96,6 +108,13 @@ class LocalOperator:
         await self._desk.announce(name, changes)
         await self._manager.settings_changed(name)
 
+    async def grant(self, name: str, permissions: Sequence[str], *, granted: bool) -> None:
+        """Approve permissions of a plugin, or revoke them."""
+        await self._manager.find(name)
+        async with self._database.transaction():
+            await self._granting.decide(name, permissions, granted=granted)
+        await self._granting.follow(self._manager, name)
+
     async def rescan(self) -> Sequence[str]:
         """Look for plugins that have come or gone."""
         async with self._audit.change("plugins.rescan") as change:
@@ -114,6 +133,7 @@ class ClusterOperator:
     Args:
         manager: The plugins of this worker.
         desk: Their settings.
+        granting: What they may do.
         convergence: Follows what is stored.
         database: The application's database.
         audit: Has a row of every change.
@@ -124,6 +144,7 @@ class ClusterOperator:
         self,
         manager: PluginManager,
         desk: SettingsDesk,
+        granting: Granting,
         convergence: Convergence,
         database: Database,
         audit: AuditLog,
@@ -132,6 +153,7 @@ class ClusterOperator:
     ) -> None:
         self._manager = manager
         self._desk = desk
+        self._granting = granting
         self._convergence = convergence
         self._database = database
         self._audit = audit
@@ -183,6 +205,15 @@ class ClusterOperator:
             raise
         await self._desk.announce(name, changes)
         await self._agree(name, number)
+
+    async def grant(self, name: str, permissions: Sequence[str], *, granted: bool) -> None:
+        """Approve permissions of a plugin on all workers, or revoke them; raises as `enable`."""
+
+        async def store() -> None:
+            await self._granting.decide(name, permissions, granted=granted)
+
+        await self._manager.find(name)
+        await self._change(name, "grants", store)
 
     async def rescan(self) -> Sequence[str]:
         """Look for plugins that have come or gone, on all workers."""

@@ -16,6 +16,7 @@ from nexus.plugins.host import Host
 from nexus.plugins.quarantine import QuarantineList
 from nexus.plugins.restarts import RestartPolicy
 from nexus.plugins.safe_mode import SafeMode
+from nexus.security import Grants
 from nexus.services import ServiceRegistry
 
 
@@ -58,6 +59,7 @@ class Platform:
         restarts: How often what fails is started again.
         quarantine: Which plugins are not started again by themselves.
         safe_mode: Keeps plugins from starting while it is on.
+        grants: What plugins may do.
         settings_changed: Told (plugin, changes) after a plugin changed its own settings.
         mask: Takes secrets out of a text.
         dependants: Knows who is to be told when a generation serves no longer.
@@ -78,6 +80,7 @@ class Platform:
     restarts: RestartPolicy
     quarantine: QuarantineList
     safe_mode: SafeMode
+    grants: Grants
     settings_changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]]
     mask: Callable[[str], str] = str
     dependants: Dependants = field(default_factory=Dependants)

@@ -5,6 +5,7 @@ from typing import Any
 
 from nexus.plugins.dependants import Taken
 from nexus.plugins.stage import Stage, StageCell
+from nexus.security.permissions import PermissionSet
 from nexus.services import Offer, ServiceReference, ServiceRegistry
 
 
@@ -16,15 +17,22 @@ class ServiceContributions:
         plugin: The generation's plugin.
         number: The generation's number.
         cell: The generation's stage.
+        permissions: Which services of others it may use.
     """
 
     def __init__(
-        self, registry: ServiceRegistry, plugin: str, number: int, cell: StageCell
+        self,
+        registry: ServiceRegistry,
+        plugin: str,
+        number: int,
+        cell: StageCell,
+        permissions: PermissionSet,
     ) -> None:
         self._registry = registry
         self._plugin = plugin
         self._number = number
         self._cell = cell
+        self._permissions = permissions
         self._offers: dict[str, Offer] = {}
         self._taken: set[Taken] = set()
 
@@ -59,12 +67,16 @@ class ServiceContributions:
         self._offers[name] = offer
 
     def find(self, wanted: str | type[Any]) -> Any:
-        """Give a service or None; a staged generation sees its own first."""
+        """Give a service or None; a staged generation sees its own first.
+
+        Raises:
+            PermissionDenied: It is a plugin's that this one may not use services of.
+        """
         if isinstance(wanted, str) and self._cell.stage is Stage.STAGED:
             own = self._offers.get(wanted)
             if own is not None:
                 return own.service
-        offer = self._registry.offer(wanted)
+        offer = self._offer(wanted)
         if offer is None:
             return None
         if offer.owner != self._plugin:
@@ -101,7 +113,18 @@ class ServiceContributions:
 
     def reference(self, name: str) -> ServiceReference:
         """Give a handle that outlives swaps of the provider."""
-        return self._registry.reference(name)
+        return ServiceReference(name, self._offer, self._require_offer)
+
+    def _offer(self, wanted: str | type[Any]) -> Offer | None:
+        offer = self._registry.offer(wanted)
+        if offer is not None:
+            self._permissions.require_service(offer.name, offer.owner)
+        return offer
+
+    def _require_offer(self, name: str) -> Offer:
+        offer = self._registry.require_offer(name)
+        self._permissions.require_service(offer.name, offer.owner)
+        return offer
 
 
 def _taken(offer: Offer) -> Taken:

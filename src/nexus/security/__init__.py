@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from nexus._lazy import lazy_names
+from nexus.security.grants import Grants
 from nexus.security.permissions import PermissionSet, Unrestricted
 from nexus.security.tokens import AdminTokens
 
@@ -15,6 +16,7 @@ __all__ = [
     "IDENTITY_SERVICE",
     "AdminTokens",
     "Credentials",
+    "Grants",
     "IdentityProvider",
     "PermissionSet",
     "Unrestricted",

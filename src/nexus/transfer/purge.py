@@ -21,6 +21,7 @@ from nexus.jobs.tables import make_table as make_jobs_table
 from nexus.plugins.manager import NAMESPACE as WISHES
 from nexus.plugins.plugin_data import data_namespace
 from nexus.plugins.seeding import NAMESPACE as MARKS
+from nexus.security.grants import NAMESPACE as GRANTS
 from nexus.transfer.catalog import StoredObject, objects_of, quoted
 from nexus.transfer.inventory import Inventory, is_mark_of, take_inventory
 from nexus.transfer.told import refusals, told
@@ -101,6 +102,9 @@ async def _remove_values(
     gone = dict.fromkeys((key for key in marks if is_mark_of(plugin, key)), MISSING)
     if gone:
         await store.update(MARKS, gone)
+    if not keep_wish:  # whatever comes under this name later is another plugin
+        grants = await store.items(GRANTS, f"{plugin} ")
+        await store.update(GRANTS, dict.fromkeys(grants, MISSING))
     if keep_wish and inventory.wish is False:
         return replace(inventory, wish=None)
     await store.delete(WISHES, plugin)

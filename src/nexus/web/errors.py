@@ -21,6 +21,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "credentials-refused": 401,
     "cross-site-refused": 403,
     "user-may-not": 403,
+    "permission-not-asked": 422,
     "service-not-found": 503,
     "service-conflict": 409,
     "service-ambiguous": 409,

@@ -14,7 +14,14 @@ from nexus.app import NexusApp, create_nexus_app
 from nexus.plugins import BasePlugin, PluginState
 from nexus.plugins.generation import Generation
 
-PERMISSIONS = ["database.read", "database.write", "events.publish", "events.subscribe"]
+PERMISSIONS = [
+    "database.read",
+    "database.write",
+    "events.publish",
+    "events.subscribe",
+    "jobs.schedule",
+    "services.use",
+]
 
 TEMPLATE = """
 import asyncio

@@ -251,3 +251,17 @@ async def test_a_change_that_is_not_stored_is_not_believed(
             await site.app.operator.configure("foo", {"word": "lost"})
         assert await site.says("foo") == "none"
         assert json.dumps(await site.app.store.items("config/foo")) == "{}"
+
+
+async def test_all_workers_follow_an_approval_and_a_revocation(database: Any, machine: Any) -> None:
+    machines = [machine("one"), machine("other")]
+    for each in machines:
+        each.plugin("foo", SAYS_WORD, configuration=WORD)
+    async with together(database, *machines, permissions={"grant": "ask"}) as (one, other):
+        assert {each.state("foo") for each in (one, other)} == {PluginState.BLOCKED}
+        assert (await one.api("POST", "/plugins/foo/approve")).is_success
+        assert {each.state("foo") for each in (one, other)} == {PluginState.RUNNING}
+        answer = await other.api("POST", "/plugins/foo/revoke")
+        assert {each.state("foo") for each in (one, other)} == {PluginState.BLOCKED}, answer.text
+        rows = (await one.api("GET", "/audit?action=permission.*")).json()["items"]
+        assert [each["action"] for each in rows] == ["permission.revoke", "permission.approve"]

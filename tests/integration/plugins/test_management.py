@@ -20,6 +20,8 @@ ROUTES = [
     ("POST", "/plugins/foo/enable"),
     ("POST", "/plugins/foo/disable"),
     ("POST", "/plugins/foo/reload"),
+    ("POST", "/plugins/foo/approve"),
+    ("POST", "/plugins/foo/revoke"),
     ("GET", "/plugins/foo/config"),
     ("PATCH", "/plugins/foo/config"),
     ("GET", "/plugins/foo/health"),

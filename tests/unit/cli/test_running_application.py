@@ -145,7 +145,15 @@ def test_health_is_shown_without_a_token_too(nexus, running) -> None:
 def test_a_failed_reload_is_shown_wherever_the_plugin_is(nexus, running, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     kept = plugin("hello", reason=KEPT)
-    lists = ("tags", "dependencies", "permissions", "publishes", "subscribes", "endpoints")
+    lists = (
+        "tags",
+        "dependencies",
+        "permissions",
+        "grants",
+        "publishes",
+        "subscribes",
+        "endpoints",
+    )
     details = dict.fromkeys(("author", "license", "category", "folder"), "")
     running.answers = {
         "/plugins": listed(kept),

@@ -13,6 +13,7 @@ from typing import Final
 
 from nexus.cli.checks.blocking import check_blocking
 from nexus.cli.checks.finding import Finding, Level
+from nexus.cli.checks.scoped import check_scoped, uses_of
 from nexus.cli.checks.source import method_of_a_plugin, read_source
 from nexus.cli.checks.stored import StoredUse, check_stored, stored_uses
 from nexus.errors import nearest
@@ -105,12 +106,13 @@ def check_code(folder: Path, manifest: Manifest) -> list[Finding]:
     findings = [
         *_permissions(manifest, uses),
         *check_stored(uses.stored, _asked(manifest)),
+        *check_scoped(source, manifest),
         *_publishing(manifest, uses),
         *_subscribing(manifest, uses),
         *_settings(manifest, uses),
     ]
     if source.complete:
-        findings += _unused(manifest, uses)
+        findings += [*_unused(manifest, uses), *uses_of(source, manifest)]
     return [*findings, *check_blocking(source)]
 
 

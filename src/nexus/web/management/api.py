@@ -9,6 +9,7 @@ from nexus.web.management.data_routes import data_router
 from nexus.web.management.event_routes import event_router
 from nexus.web.management.job_routes import job_router
 from nexus.web.management.masked import masked_response
+from nexus.web.management.permission_routes import permission_router
 from nexus.web.management.plugin_routes import plugin_router
 from nexus.web.management.service_routes import service_router
 from nexus.web.management.settings_routes import settings_router
@@ -26,6 +27,7 @@ def management_router(context: ManagementContext) -> APIRouter:
         default_response_class=masked_response(context.mask),
     )
     router.include_router(plugin_router(context))
+    router.include_router(permission_router(context))
     router.include_router(vitals_router(context))
     router.include_router(settings_router(context))
     router.include_router(data_router(context))

@@ -11,7 +11,7 @@ from nexus.jobs.scheduler import JobScheduler
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.operator import Operator
 from nexus.plugins.settings_desk import SettingsDesk
-from nexus.security import AdminTokens
+from nexus.security import AdminTokens, Grants
 from nexus.services import ServiceRegistry
 from nexus.transfer import DataDesk
 
@@ -34,6 +34,7 @@ class ManagementContext:
         data: What plugins have stored.
         backup: Writes a consistent copy of the application's data to a new file.
         audit: Has a row of every change.
+        grants: What plugins may do.
         mask: Takes secrets out of a text.
     """
 
@@ -50,4 +51,5 @@ class ManagementContext:
     data: DataDesk
     backup: Callable[[Path], Awaitable[None]]
     audit: AuditLog
+    grants: Grants
     mask: Callable[[str], str] = str

@@ -28,7 +28,7 @@ def plugin_router(context: ManagementContext) -> APIRouter:
 
     @router.get("/{name}", summary="Show one plugin")
     async def show(name: str) -> PluginDetail:
-        return detail(manager.controller(name))
+        return detail(manager.controller(name), context.grants)
 
     @router.post("/{name}/enable", summary="Have a plugin run; answers when it has settled")
     async def enable(name: str) -> PluginView:

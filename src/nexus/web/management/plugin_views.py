@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from nexus.plugins.controller import PluginController
+from nexus.security import Grants
 
 
 class PluginView(BaseModel):
@@ -27,6 +28,16 @@ class PluginView(BaseModel):
     problems: list[str] = Field(description="Errors and warnings of the manifest.")
 
 
+class PermissionView(BaseModel):
+    """A permission that a plugin asks for."""
+
+    permission: str
+    meaning: str = Field(description="Empty where the platform does not know it.")
+    granted: bool
+    by: str = Field(description="Who has approved or revoked it; empty where nobody has.")
+    at: datetime | None
+
+
 class PluginDetail(PluginView):
     """One plugin, whole."""
 
@@ -36,6 +47,9 @@ class PluginDetail(PluginView):
     folder: str
     dependencies: list[str]
     permissions: list[str]
+    grants: list[PermissionView] = Field(
+        description="What its manifest asks for as it was last read, and what was said of it."
+    )
     endpoints: list[dict[str, Any]]
     publishes: list[str]
     subscribes: list[str]
@@ -55,7 +69,7 @@ def view(controller: PluginController) -> PluginView:
     return PluginView(**_summary(controller))
 
 
-def detail(controller: PluginController) -> PluginDetail:
+def detail(controller: PluginController, grants: Grants) -> PluginDetail:
     """Show all of a plugin."""
     manifest = controller.found.manifest
     live = controller.live
@@ -67,6 +81,10 @@ def detail(controller: PluginController) -> PluginDetail:
         folder=str(controller.found.folder),
         dependencies=[str(need) for need in manifest.dependencies] if manifest else [],
         permissions=list(manifest.permissions) if manifest else [],
+        grants=[
+            PermissionView(**each)
+            for each in grants.shown(controller.name, grants.asked(controller.name))
+        ],
         endpoints=[
             {"method": each.method, "path": each.path, "description": each.description}
             for each in (manifest.api_endpoints if manifest else ())

@@ -24,7 +24,7 @@ def needed(method: str, path: str) -> str:
         return ADMINISTER
     if method in SAFE_METHODS:
         return VIEW
-    return ADMINISTER if path.endswith("/config") else OPERATE
+    return ADMINISTER if path.endswith(("/config", "/approve", "/revoke")) else OPERATE
 
 
 async def user_who_may(request: Request) -> User | None:

@@ -1,0 +1,102 @@
+"""Holds a plugin's schedules, services and names of events against the permissions it asks for."""
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from nexus.cli.checks.finding import Finding, Level
+from nexus.cli.checks.source import Source, method_of_a_plugin
+from nexus.manifest import Manifest
+from nexus.security.permissions import covers
+
+_SCHEDULING: Final = frozenset({"every", "cron"})
+_TAKING: Final = frozenset({"get_service", "require_service", "service_ref"})
+_EVENTS: Final = {
+    "publish_event": "events.publish",
+    "request": "events.publish",
+    "subscribe_to_event": "events.subscribe",
+}
+
+
+def check_scoped(source: Source, manifest: Manifest) -> Iterator[Finding]:
+    """Find what no permission that the manifest asks for covers."""
+    asked = manifest.permissions
+    places = list(_schedules(source))
+    if places and "jobs.schedule" not in asked:
+        yield _missing(places[0], "a method on a schedule", "jobs.schedule")
+    registered = {name for _, method, name in _calls(source) if method == "register_service"}
+    for place, method, name in _calls(source):
+        if name is None:
+            continue
+        if method in _EVENTS and not _covered(_EVENTS[method], name, asked, or_none=True):
+            permission = f"{_EVENTS[method]}:{name}"
+            yield _missing(place, f"{method}({name!r})", permission)
+        if method in _TAKING and name not in registered and not _may_take(name, manifest):
+            yield Finding(
+                level=Level.NOTE,
+                place=place,
+                message=f"{method}({name!r}) needs the permission 'services.use:{name}', unless the"
+                " manifest depends on the plugin that offers it, or this one does.",
+            )
+
+
+def uses_of(source: Source, manifest: Manifest) -> Iterator[Finding]:
+    """Find what is asked for and not used."""
+    has_jobs = any(True for _ in _schedules(source))
+    takes = any(method in _TAKING for _, method, _ in _calls(source))
+    for permission in manifest.permissions:
+        name = permission.partition(":")[0]
+        if (name == "jobs.schedule" and not has_jobs) or (name == "services.use" and not takes):
+            what = "@every or @cron" if name == "jobs.schedule" else "get_service() or its like"
+            yield Finding(
+                level=Level.WARNING,
+                place="manifest.json $.permissions",
+                message=f"{permission!r} is asked for and not used: found no {what}.",
+            )
+
+
+def _missing(place: str, what: str, permission: str) -> Finding:
+    return Finding(
+        level=Level.ERROR,
+        place=place,
+        message=f"{what} needs the permission {permission!r}, which the manifest does not ask for."
+        f' Add "{permission}" to "permissions".',
+    )
+
+
+def _may_take(service: str, manifest: Manifest) -> bool:
+    first = service.partition(".")[0]
+    depends = any(first == each.name for each in manifest.dependencies)
+    own = first == manifest.name
+    return own or depends or _covered("services.use", service, manifest.permissions)
+
+
+def _covered(kind: str, name: str, asked: tuple[str, ...], *, or_none: bool = False) -> bool:
+    of_kind = [each.partition(":") for each in asked if each.partition(":")[0] == kind]
+    if not of_kind:
+        return or_none  # that the whole kind is missing is told once, and elsewhere
+    return any(not scope or covers(scope, name) for _, _, scope in of_kind)
+
+
+def _schedules(source: Source) -> Iterator[str]:
+    for file, tree in source.trees:
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            for each in node.decorator_list:
+                called = each.func if isinstance(each, ast.Call) else each
+                name = called.attr if isinstance(called, ast.Attribute) else None
+                name = called.id if isinstance(called, ast.Name) else name
+                if name in _SCHEDULING:
+                    yield f"{file}:{each.lineno}"
+
+
+def _calls(source: Source) -> Iterator[tuple[str, str, str | None]]:
+    for file, tree in source.trees:
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or (method := method_of_a_plugin(node)) is None:
+                continue
+            first = next(iter(node.args), None)
+            literal = isinstance(first, ast.Constant) and isinstance(first.value, str)
+            name = first.value if literal and isinstance(first, ast.Constant) else None
+            yield f"{file}:{node.lineno}", method, name if isinstance(name, str) else None
