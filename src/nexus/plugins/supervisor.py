@@ -59,12 +59,12 @@ class PluginSupervisor:
 
         Args:
             problem: What went wrong, as a sentence.
-            is_passing: Whether the database was away: that is waited for, however long it takes.
+            is_passing: Whether a server was away: that is waited for, however long it takes.
             may_recover: Whether another start may succeed though nobody has changed anything.
         """
         self.close()
         if problem is not None and is_passing:
-            self._failure = f"{problem} It is tried again until the database is there."
+            self._failure = f"{problem} It is tried again until the server is back."
             self._set_timer(_DATABASE_PAUSE)
         elif problem is not None and may_recover:
             self._failure = self._after(problem, 0.0)
