@@ -349,8 +349,10 @@ async def test_metrics_parse_and_a_stopped_plugins_series_disappear(workshop: An
         left = [name for name in after if "'foo'" in name]
         assert sorted(left) == [
             "nexus_plugin_generation[('plugin', 'foo')]",
+            "nexus_plugin_restarts_total[('plugin', 'foo')]",
             "nexus_plugin_running[('plugin', 'foo')]",
-        ]
+            "nexus_plugin_task_restarts_total[('plugin', 'foo')]",
+        ]  # what is the plugin's whether it runs or not
 
 
 async def test_many_who_ask_for_health_share_one_check(workshop: Any) -> None:

@@ -340,12 +340,14 @@ async def test_a_generation_that_was_relieved_itself_removes_nothing_that_its_su
         indexed(workshop, "price", "sku", sku="third")
         await site.api("POST", "/plugins/keeper/reload")
         controller = site.app.manager.controller("keeper")
-        await workshop.until(lambda: len(controller._ending) == 1)  # the second one has ended
+        await workshop.until(
+            lambda: len(controller._endings._tasks) == 1
+        )  # the second one has ended
         items = site.plugin("keeper").db.collection("items")
         assert await key_columns(site) == 2
 
         may_end.set()
-        await workshop.until(lambda: not controller._ending)
+        await workshop.until(lambda: not controller._endings)
 
         assert await key_columns(site) == 2
         for sku in ("first", "second", "third"):
@@ -359,7 +361,7 @@ async def test_a_reload_that_fails_leaves_indexes_as_they_were(workshop: Any) ->
         indexed(workshop, "price", sku="second", starts=False)
         assert (await site.api("POST", "/plugins/keeper/reload")).status_code == 409
         controller = site.app.manager.controller("keeper")
-        await workshop.until(lambda: not controller._ending)
+        await workshop.until(lambda: not controller._endings)
 
         assert await key_columns(site) == 1
         items = site.plugin("keeper").db.collection("items")
