@@ -259,7 +259,9 @@ def test_nothing_of_a_broken_plugin_is_registered(application: httpx.Client) -> 
         answer = application.get(f"/plugins/{name}/")
         assert answer.status_code == 503
         assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["state"] == BROKEN[name][2]
+        # What fails is tried again, and given up in the end.
+        again = {"starting", "quarantined"} if BROKEN[name][2] == "failed" else set()
+        assert answer.json()["state"] in {BROKEN[name][2], *again}
 
 
 def test_the_application_is_ready_and_degraded(application: httpx.Client) -> None:

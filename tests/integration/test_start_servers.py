@@ -90,12 +90,12 @@ def test_what_cannot_be_started_is_told_and_left_to_the_tests(folder: Path) -> N
             ports[PORTS[name]] = str(listening.getsockname()[1])
         path = f"{programs}:{os.environ['PATH']}"
 
-        told = start(folder, **ports, PATH=path, SERVERS_PATIENCE="1")
+        told = start(folder, **ports, PATH=path, SERVERS_PATIENCE="3")
 
     assert told["postgresql"].endswith("already")
     assert told["mariadb"].endswith("already")
     redis, nats = ports["REDIS_PORT"], ports["NATS_PORT"]
     log = f"its log is {folder}"
     assert told["redis"] == f"it ended without listening on {redis}; {log}/redis.log"
-    assert told["nats"] == f"it does not listen on {nats} after 1 s; {log}/nats.log"
+    assert told["nats"] == f"it does not listen on {nats} after 3 s; {log}/nats.log"
     assert (folder / "redis.log").read_text() == "broken\n"

@@ -55,5 +55,6 @@ def test_the_server_of_the_events_is_killed_and_nothing_acknowledged_is_lost(
 
     found.check()
     # What is in a transaction waits in the outbox, whatever is to be done otherwise.
-    wanted = set() if when_away == "wait" else {"shop.seen", "shop.step"}
-    assert set(found.refused.values()) == wanted
+    refused = set(found.refused.values())
+    assert refused <= {"shop.seen", "shop.step"}
+    assert bool(refused) is (when_away == "fail")

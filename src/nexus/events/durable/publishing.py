@@ -17,6 +17,8 @@ from nexus.events.event import Event
 if TYPE_CHECKING:
     from nexus.events.durable.log import DurableLog
 
+_MOMENT: Final = 1.0
+"""Seconds that events of transactions have, where publishing is to fail at once."""
 _KNOWN: Final = 10_000
 """So many ids of events that are on their way are known; of one that is not, others hear twice."""
 
@@ -42,6 +44,7 @@ class Publishing:
         self._limit = log.settings.size_limit
         patience = log.settings.publish_timeout if log.settings.when_away == "wait" else 0.0
         self.appender = Appender(log.journal, self._arrived, patience)
+        self._patience = patience or min(_MOMENT, log.settings.publish_timeout)
         self.outbox: Outbox | None = None
         if log.journal.appending_in is None:
             self.outbox = Outbox(
@@ -84,7 +87,7 @@ class Publishing:
     async def _append_behind(self, outbox: Outbox, event: Event) -> None:
         """Append an event after those of transactions that were committed before it."""
         try:
-            async with asyncio.timeout(self._log.settings.publish_timeout):
+            async with asyncio.timeout(self._patience):
                 await outbox.wait_until_idle()
         except TimeoutError:
             raise EventEngineUnavailable(

@@ -1,5 +1,6 @@
 """Removes events that all have handled and that are too old, and watches the log's size."""
 
+import asyncio
 import logging
 import time
 from typing import Final
@@ -36,6 +37,7 @@ class Retention:
         self._dialect = Dialect.of(database.engine)
         self._settings = settings
         self._has_warned = False
+        self._turn = asyncio.Lock()
         self.size = 0
         self.events = 0
         self.removed = 0
@@ -52,11 +54,12 @@ class Retention:
 
     async def look(self) -> None:
         """Measure the log."""
-        size, events = self.size, self.events
-        measured_size, measured_events = await self._journal.measure()
-        # What was appended meanwhile is counted twice at worst, until the next look.
-        self.size += measured_size - size
-        self.events += measured_events - events
+        async with self._turn:  # or two would take away the same
+            size, events = self.size, self.events
+            measured_size, measured_events = await self._journal.measure()
+            # What was appended meanwhile is counted twice at worst, until the next look.
+            self.size += measured_size - size
+            self.events += measured_events - events
         if self.is_nearly_full and not self._has_warned:
             logger.warning(
                 "The event log is nearly full; at its limit, publishing fails",

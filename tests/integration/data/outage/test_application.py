@@ -147,7 +147,7 @@ async def test_a_plugin_whose_start_met_an_outage_is_tried_again(
 
 
 AWAY = "The database is away, so no plugin starts before it is back"
-BACK = "The database is back"
+BACK = "What was away is back"
 
 
 async def comes_up_when_it_goes_on(app: NexusApp, server: Any, engine: str) -> None:
