@@ -7,7 +7,8 @@ stream, and leases and acknowledgments are those of `nexus.events.durable`.
 
 What was acknowledged survives a killed server. It survives a power failure as well where the
 server's `jetstream` block says `sync_interval: always` (from 2.10 on; otherwise files are synced
-every two minutes), or where the stream has three replicas on machines that do not fail together.
+every two minutes). Streams with replicas are not proven: a worker may miss events when their leader
+is killed.
 Source: https://docs.nats.io/running-a-nats-service/configuration/resource_management.
 """
 
