@@ -87,7 +87,9 @@ class Publishing:
     async def _append_behind(self, outbox: Outbox, event: Event) -> None:
         """Append an event after those of transactions that were committed before it."""
         try:
-            async with asyncio.timeout(self._patience):
+            is_away = bool(self._log.told)
+            limit = self._patience if is_away else self._log.settings.publish_timeout
+            async with asyncio.timeout(limit):
                 await outbox.wait_until_idle()
         except TimeoutError:
             raise EventEngineUnavailable(

@@ -7,8 +7,8 @@ stream, and leases and acknowledgments are those of `nexus.events.durable`.
 
 What was acknowledged survives a killed server. It survives a power failure as well where the
 server's `jetstream` block says `sync_interval: always` (from 2.10 on; otherwise files are synced
-every two minutes). Streams with replicas are not proven: a worker may miss events when their leader
-is killed.
+every two minutes). A stream that is edited from one replica to three loses acknowledged messages
+with 2.9 when its leader is killed, whatever the client.
 Source: https://docs.nats.io/running-a-nats-service/configuration/resource_management.
 """
 
