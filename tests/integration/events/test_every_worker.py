@@ -151,3 +151,38 @@ async def test_a_full_mailbox_holds_no_other_worker_up(join: Join, until: Any) -
         return bool(b.heard == list(range(10)))
 
     await until(all_came)
+
+
+async def test_a_worker_that_was_away_for_long_hears_again(
+    join: Join, store: Any, until: Any
+) -> None:
+    here, there = await join(lease=0.1), await join(lease=0.1)
+    await here.listen()
+    await store.freeze(here.log)
+
+    async def is_taken_for_dead() -> bool:
+        await store.tidy(there.log)
+        return not there.log.wants("price.changed")
+
+    await until(is_taken_for_dead)
+    here.log._keeper.start()
+
+    async def is_wanted_again() -> bool:
+        return bool(there.log.wants("price.changed"))
+
+    await until(is_wanted_again)
+
+
+async def test_what_could_not_be_told_is_not_wanted(
+    join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await join()
+
+    async def fail(_transaction: Any) -> None:
+        raise LookupError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.log.records, "change", fail)
+        with pytest.raises(LookupError):
+            await worker.log.hear("price.*")
+    assert not worker.log.broadcasts.is_used

@@ -317,3 +317,22 @@ async def test_a_process_that_is_cut_off_hands_its_subscriptions_on(frail, hands
     assert max(hands.numbers([*found, *by_other])) == 3
     assert hands.numbers([*found, *by_other]).count(3) == 1
     await elsewhere.close()
+
+
+@pytest.mark.parametrize("engine", ["nats"], indirect=True)
+async def test_an_event_that_is_stored_is_no_failure_when_nobody_can_be_told(log, monkeypatch):
+    await log.declare("mail", ["user.*"])
+    journal, connection = log.journal, log.journal._connection
+    publish, client = journal._publishing.publish, connection._client
+
+    async def then_lost(rows):
+        positions = await publish(rows)
+        connection._client = None
+        return positions
+
+    monkeypatch.setattr(journal._publishing, "publish", then_lost)
+    try:
+        await log.append(Event("user.created", {"n": 1}))
+    finally:
+        connection._client = client
+    assert [event.data["n"] for event in await log.read()] == [1]

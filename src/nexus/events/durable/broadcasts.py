@@ -102,6 +102,16 @@ class Broadcasts:
         self._used[pattern] += 1
         if self._claims.is_alone or pattern in self._told:
             return
+        try:
+            await self._tell(pattern)
+            await self._records.read()
+            await self._claims.renew()
+            await self._claims.wait_until_known(self._records.version)
+        except BaseException:
+            self.remove(pattern)
+            raise
+
+    async def _tell(self, pattern: str) -> None:
         async with self._database.transaction() as transaction:
             await self._records.change(transaction)
             await transaction.execute(
@@ -113,9 +123,6 @@ class Broadcasts:
                 (self._claims.worker, pattern, self._claims.worker, pattern),
             )
         self._told.add(pattern)
-        await self._records.read()
-        await self._claims.renew()
-        await self._claims.wait_until_known(self._records.version)
 
     def remove(self, pattern: str) -> None:
         """Want it no more; the others are told with the next report."""
@@ -124,9 +131,13 @@ class Broadcasts:
             del self._used[pattern]
 
     async def report(self) -> None:
-        """Tell others what is not wanted any more, and forget what the dead have wanted."""
+        """Tell others what is not wanted any more, and what they have taken for a dead one's."""
         if self._claims.is_alone:
             return
+        if self._told:
+            await self._see_what_is_told()
+        for pattern in self._used.keys() - self._told:
+            await self._tell(pattern)
         gone = self._told - self._used.keys()
         if gone:
             async with self._database.transaction() as transaction:
@@ -139,6 +150,14 @@ class Broadcasts:
                 )
             self._told -= gone
         await self.read()
+
+    async def _see_what_is_told(self) -> None:
+        """Take note of rows that others have removed, as this process was away for long."""
+        rows = await self._database.fetch_all(
+            self._dialect("SELECT pattern FROM nexus_event_broadcasts WHERE worker = ?"),
+            (self._claims.worker,),
+        )
+        self._told &= {str(row[0]) for row in rows}
 
     async def forget_the_dead(self) -> None:
         """Remove the rows of processes that are gone."""

@@ -10,6 +10,7 @@ from nexus.data.database import Database
 from nexus.data.transaction import current_transaction
 from nexus.errors import NexusError
 from nexus.events.durable.dialect import Dialect
+from nexus.events.durable.ending import end
 from nexus.events.durable.watch import Watch
 
 if TYPE_CHECKING:
@@ -58,10 +59,7 @@ class Keeper:
         tasks, self._tasks = self._tasks, []
         if self._making_room is not None:
             tasks.append(self._making_room)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end(tasks)
         await self._watch.close()
 
     def _begin(

@@ -17,6 +17,7 @@ from nexus.data.transaction import Transaction
 from nexus.errors import NexusError
 from nexus.events.durable.claims import Claims
 from nexus.events.durable.dialect import Dialect
+from nexus.events.durable.ending import end
 from nexus.events.durable.journal import Journal, Placed
 from nexus.events.durable.rows import COLUMNS, EventRow, event_of, row_of, size_of
 from nexus.events.durable.tables import make_tables
@@ -126,8 +127,7 @@ class Outbox:
                     extra={"engine": self._journal.engine},
                 )
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            await end([self._task])
 
     # What comes in
 

@@ -7,6 +7,7 @@ from contextvars import Context
 from typing import Final
 
 from nexus.errors import NexusError
+from nexus.events.durable.ending import end
 from nexus.events.durable.journal import Journal, Placed
 from nexus.events.event import Event
 
@@ -79,8 +80,7 @@ class Tail:
     async def close(self) -> None:
         """End a read that is under way."""
         if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait({self._reading})
+            await end([self._reading])
 
     def _take(self, events: list[Event]) -> None:
         new = events

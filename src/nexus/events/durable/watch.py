@@ -12,6 +12,7 @@ from contextvars import Context
 from typing import Final, TypeAlias
 
 from nexus.errors import NexusError
+from nexus.events.durable.ending import end
 from nexus.events.durable.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -58,8 +59,7 @@ class Watch:
         if self._timer is not None:
             self._timer.cancel()
         if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait({self._looking})
+            await end([self._looking])
 
     async def look(self) -> None:
         """Ask for the end."""

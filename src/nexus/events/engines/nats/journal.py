@@ -16,6 +16,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from nexus.config.event_engine import EventEngine
@@ -155,8 +156,7 @@ class NatsJournal:
     async def append(self, rows: Sequence[EventRow]) -> Placed:
         """Put events in; where this fails, some of them may be there."""
         positions = await self._publishing.publish(rows)
-        with self._connection.translated():
-            await self._connection.client.publish(self._channel, str(positions[-1]).encode())
+        await self._say(positions[-1])
         return positions[0] - 1, positions
 
     def append_at_once(self, rows: Sequence[EventRow]) -> Placed | None:
@@ -340,11 +340,12 @@ class NatsJournal:
 
     async def tell(self, transaction: Transaction) -> None:
         """Tell others that the subscriptions have changed, once a transaction has committed."""
-        transaction.after_commit(self._tell)
+        transaction.after_commit(partial(self._say, 0))
 
-    async def _tell(self) -> None:
+    async def _say(self, position: int) -> None:
+        """Tell others a position; what is stored is stored, whether they hear of it or not."""
         try:
             with self._connection.translated():
-                await self._connection.client.publish(self._channel, b"0")
+                await self._connection.client.publish(self._channel, b"%d" % position)
         except EventEngineUnavailable as error:  # they look now and then
             logger.debug("Nobody could be told", extra={"reason": str(error)})
