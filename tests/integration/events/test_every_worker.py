@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nexus.errors import EventEngineUnavailable
 from nexus.events import BusSettings, Event, EventBus, Subscription, SubscriptionOptions
 
 EVERYWHERE = SubscriptionOptions(scope="every_worker")
@@ -186,3 +187,19 @@ async def test_what_could_not_be_told_is_not_wanted(
         with pytest.raises(LookupError):
             await worker.log.hear("price.*")
     assert not worker.log.broadcasts.is_used
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_what_could_not_be_told_to_others_is_not_wanted(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _there = [await store.open(lease=0.5) for _ in range(2)]
+
+    async def fail(transaction: Any) -> None:
+        raise EventEngineUnavailable(engine="x", location="y", reason=f"no {transaction}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(here.broadcasts._records, "change", fail)
+        with pytest.raises(EventEngineUnavailable):
+            await here.hear("cache.*")
+    assert not here.broadcasts.is_used

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 def condition_of(log: "DurableLog") -> LogCondition:
     """Say whether a log can be worked with, without asking for it."""
-    retention, journal = log.retention, log.journal
+    journal, limit = log.journal, log.settings.size_limit
     return LogCondition(
         trouble=log.told,
-        size=retention.size,
-        limit=log.settings.size_limit,
-        is_nearly_full=retention.is_nearly_full,
-        is_full=retention.is_full,
+        size=log.size,
+        limit=limit,
+        is_nearly_full=log.size >= limit * log.settings.size_warning,
+        is_full=log.size >= limit,
         engine=journal.engine,
         location=journal.location,
         risk=journal.risk,
@@ -30,7 +30,7 @@ def figures_of(log: "DurableLog") -> Mapping[str, float]:
     appended, batches = log.appended
     return {
         "log_events": retention.events,
-        "log_bytes": retention.size,
+        "log_bytes": log.size,
         "log_limit_bytes": log.settings.size_limit,
         "appended_total": appended,
         "append_batches_total": batches,

@@ -167,7 +167,7 @@ class Keeper:
             self.note(error)
         finally:
             self._making_room = None
-            if self._log.retention.is_full:
+            if self._log.size >= self._log.settings.size_limit:
                 self._full_until = asyncio.get_running_loop().time() + _FULL_FOR
 
 

@@ -133,6 +133,11 @@ class DurableLog:
         return self._publishing.outbox
 
     @property
+    def size(self) -> int:
+        """How many bytes it takes, about, with what is on its way there."""
+        return self._publishing.size
+
+    @property
     def told(self) -> str:
         """Why it cannot be worked with; empty when it can."""
         return self._keeper.trouble
@@ -171,11 +176,14 @@ class DurableLog:
         """Have a function called with what other processes have published."""
         self._heard = callback
 
+    def hear_of(self, events: list[Event]) -> None:
+        """Hand on what others have published, where anybody wants to hear of such."""
+        if events and self._heard is not None and self.broadcasts.is_used:
+            self._heard(events)
+
     def _read_of_others(self, events: list[Event]) -> None:
-        if self._heard is not None and self.broadcasts.is_used:
-            others = self._publishing.of_others(events)
-            if others:
-                self._heard(others)
+        if self.broadcasts.is_used:
+            self.hear_of(self._publishing.of_others(events))
 
     def _dispatch(self, events: list[Event]) -> None:
         start, count = 0, len(events)

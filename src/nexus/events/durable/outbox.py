@@ -19,7 +19,7 @@ from nexus.events.durable.claims import Claims
 from nexus.events.durable.dialect import Dialect
 from nexus.events.durable.ending import end
 from nexus.events.durable.journal import Journal, Placed
-from nexus.events.durable.rows import COLUMNS, EventRow, event_of, row_of, size_of
+from nexus.events.durable.rows import COLUMNS, OVERHEAD, EventRow, event_of, row_of, size_of
 from nexus.events.durable.tables import make_tables
 from nexus.events.event import Event
 
@@ -63,6 +63,9 @@ class Outbox:
         journal: Where the events are to be.
         claims: Tells whether others take this process for alive.
         arrived: Told where events of this process are, the events, and their bytes.
+        adopted: Told of the events of processes that are gone, before this one takes them to the
+            journal.
+        heard: Told of the same events when they are there.
         trouble: Told why the journal cannot be reached.
 
     Attributes:
@@ -77,6 +80,8 @@ class Outbox:
         claims: Claims,
         *,
         arrived: Callable[[Placed, list[Event], int], None],
+        adopted: Callable[[list[Event]], None],
+        heard: Callable[[list[Event]], None],
         trouble: Callable[[Exception], None],
     ) -> None:
         self._database = database
@@ -84,12 +89,17 @@ class Outbox:
         self._journal = journal
         self._claims = claims
         self._arrived = arrived
+        self._tell_adopted = adopted
+        self._heard = heard
         self._trouble = trouble
         self._pending: deque[Event] = deque()
         self._has_more = False
         self._is_reading = False
-        self._is_taking = False
+        self._batch: list[Event] = []
         self._taken: list[str] = []
+        self._adopted: set[str] = set()
+        self._reads = self._whole_read = self._order = 0
+        self._moved = asyncio.Event()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -156,18 +166,46 @@ class Outbox:
         """Wait until everything of this process is in the journal."""
         await self._idle.wait()
 
+    async def wait_for_earlier(self) -> None:
+        """Wait until everything that this process has committed so far is in the journal."""
+        reads = self._reads
+        while (self._has_more or self._is_reading) and self._whole_read <= reads:
+            if self.is_idle:
+                return
+            await self._moved.wait()
+        # Now all of it is in memory, or gone from there.
+        last, order = self.relayed + len(self._pending), self._order
+        while self.relayed < last and not self.is_idle:
+            await self._moved.wait()
+            if self._order != order:
+                await self.wait_for_earlier()
+                return
+
+    def _move(self) -> None:
+        """Wake who waits for a step."""
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
     async def adopt(self) -> None:
         """Take over the rows of processes that are gone."""
         gone = "worker <> ?"
         if not self._claims.is_alone:
             gone += " AND worker NOT IN (SELECT id FROM nexus_workers WHERE alive_until > {now})"
-        adopted = await self._database.execute(
-            self._dialect(f"UPDATE nexus_event_outbox SET worker = ? WHERE {gone}"),  # noqa: S608
-            (self._claims.worker, self._claims.worker),
+        worker = self._claims.worker
+        rows = await self._database.fetch_all(
+            self._dialect(f"SELECT id, LENGTH(data) FROM nexus_event_outbox WHERE {gone}"),  # noqa: S608
+            (worker,),
         )
-        if adopted:
-            self._has_more = True
-            self._rouse()
+        if not rows:
+            return
+        self._adopted.update(str(row[0]) for row in rows)
+        self.size += sum(int(row[1]) + OVERHEAD for row in rows)
+        await self._database.execute(
+            self._dialect(f"UPDATE nexus_event_outbox SET worker = ? WHERE {gone}"),  # noqa: S608
+            (worker, worker),
+        )
+        self._has_more = True
+        self._rouse()
 
     # To the journal
 
@@ -176,7 +214,9 @@ class Outbox:
         while True:
             if not (self._pending or self._has_more or self._taken):
                 self._idle.set()
+                self._adopted.clear()
                 self.size = 0
+                self._move()
                 self._wake.clear()
                 await self._wake.wait()
             try:
@@ -199,16 +239,18 @@ class Outbox:
             await self._remove()
         if not self._pending and self._has_more:
             await self._read()
-        events = [self._pending[at] for at in range(min(_BATCH, len(self._pending)))]
-        if not events:
-            return
+        again = bool(self._batch)  # the same events as before, and no more: see `append_again`
+        if not again:
+            self._batch = [self._pending[at] for at in range(min(_BATCH, len(self._pending)))]
+        if self._batch:
+            await self._take(self._batch, again=again)
+            await self._remove()
+
+    async def _take(self, events: list[Event], *, again: bool) -> None:
         rows = [row_of(event) for event in events]
-        if self._is_taking:
-            placed = await self._journal.append_again(rows)
-        else:
-            self._is_taking = True
-            placed = await self._journal.append(rows)
-        self._is_taking = False
+        append = self._journal.append_again if again else self._journal.append
+        placed = await append(rows)
+        self._batch = []
         for _ in events:
             self._pending.popleft()
         size = sum(map(size_of, rows))
@@ -216,14 +258,22 @@ class Outbox:
         self.relayed += len(events)
         self._taken.extend(event.id for event in events)
         self._arrived(placed, events, size)
-        await self._remove()
+        self._move()
+        if self._adopted:
+            others = [event for event in events if event.id in self._adopted]
+            self._adopted.difference_update(event.id for event in others)
+            self._heard(others)
 
     def _forget(self) -> None:
         self._pending.clear()
+        self._batch = []
         self._has_more = True
+        self._order += 1
+        self._move()
 
     async def _read(self) -> None:
         """Read what waits, in the order in which it was put in."""
+        self._reads += 1
         self._is_reading, self._has_more = True, False
         try:
             rows: Sequence[Any] = await self._database.fetch_all(
@@ -238,8 +288,15 @@ class Outbox:
             raise
         finally:
             self._is_reading = False
-        self._has_more = self._has_more or len(rows) == _HELD
-        self._pending.extend(event_of(row) for row in rows)
+        events = [event_of(row) for row in rows]
+        if self._adopted:
+            self._tell_adopted([event for event in events if event.id in self._adopted])
+        self._pending.extend(events)
+        if len(rows) == _HELD:
+            self._has_more = True
+        else:
+            self._whole_read = self._reads
+        self._move()
 
     async def _remove(self) -> None:
         """Remove the rows of what is in the journal."""

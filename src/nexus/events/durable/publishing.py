@@ -48,7 +48,13 @@ class Publishing:
         self.outbox: Outbox | None = None
         if log.journal.appending_in is None:
             self.outbox = Outbox(
-                database, log.journal, log.claims, arrived=self._arrived, trouble=log.trouble
+                database,
+                log.journal,
+                log.claims,
+                arrived=self._arrived,
+                adopted=self._note,
+                heard=log.hear_of,
+                trouble=log.trouble,
             )
         # What is on its way: where it is read before it has arrived, it is nobody else's.
         self._own: dict[str, None] = {}
@@ -59,9 +65,15 @@ class Publishing:
         if self.outbox is not None:
             await self.outbox.close()
 
+    @property
+    def size(self) -> int:
+        """How many bytes the log takes, about, with what is on its way there."""
+        size = self._retention.size
+        return size if self.outbox is None else size + self.outbox.size
+
     def append(self, event: Event) -> Awaitable[None]:
         """Put an event into the log; see `EventLog.append`."""
-        if self._retention.size >= self._limit:
+        if self.size >= self._limit:
             return self._append_when_trimmed(event)
         transaction = current_transaction(self._database)
         if transaction is None or not transaction.commits:
@@ -80,8 +92,8 @@ class Publishing:
 
     async def _append_when_trimmed(self, event: Event) -> None:
         await self._log.make_room()
-        if self._retention.is_full:
-            raise EventLogFull(event=event.name, size=self._retention.size, limit=self._limit)
+        if self.size >= self._limit:
+            raise EventLogFull(event=event.name, size=self.size, limit=self._limit)
         await self.append(event)
 
     async def _append_behind(self, outbox: Outbox, event: Event) -> None:
@@ -90,7 +102,7 @@ class Publishing:
             is_away = bool(self._log.told)
             limit = self._patience if is_away else self._log.settings.publish_timeout
             async with asyncio.timeout(limit):
-                await outbox.wait_until_idle()
+                await outbox.wait_for_earlier()
         except TimeoutError:
             raise EventEngineUnavailable(
                 engine=self._journal.engine,
@@ -129,6 +141,7 @@ class Publishing:
         return others
 
     def _note(self, events: Iterable[Event]) -> None:
+        """Keep in mind that this process hands these events to its subscribers itself."""
         for event in events:
             self._own[event.id] = None
         while len(self._own) > _KNOWN:

@@ -43,11 +43,6 @@ class Retention:
         self.removed = 0
 
     @property
-    def is_full(self) -> bool:
-        """Whether no more can be put in."""
-        return self.size >= self._settings.size_limit
-
-    @property
     def is_nearly_full(self) -> bool:
         """Whether an operator should look."""
         return self.size >= self._settings.size_limit * self._settings.size_warning

@@ -17,6 +17,7 @@ Entry: TypeAlias = tuple[bytes, Mapping[bytes, bytes]]
 
 _NOTHING = (None, None, None, None)
 _CAUSE = ("correlation_id", "causation_id", "ordering_key", "version")
+_FIELDS = frozenset({b"id", b"name", b"data", b"source", b"time_ns", b"before"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,11 @@ def arguments(row: EventRow) -> Sequence[Any]:
     cause = row[5:]
     more = "" if cause == _NOTHING else json.dumps(dict(zip(_CAUSE, cause, strict=True)))
     return (*row[:5], more)
+
+
+def is_event(entry: Entry) -> bool:
+    """Say whether an entry is an event, and not what somebody else has put into the stream."""
+    return entry[0].endswith(b"-0") and entry[1].keys() >= _FIELDS
 
 
 def position_of(entry: Entry) -> int:

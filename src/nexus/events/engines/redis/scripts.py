@@ -15,6 +15,11 @@ APPEND: Final = """
     local bytes = tonumber(about[2] or '0')
     local time = redis.call('TIME')
     local position = math.max(before + 1, time[1] * 1000000 + time[2])
+    if #redis.call('XRANGE', KEYS[1], string.format('%.0f-0', position), '+', 'COUNT', 1) > 0 then
+        -- Somebody else has put in an entry that is ahead of the time; ours follow on it.
+        local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]
+        position = tonumber(string.match(top, '^(%d+)-')) + 1
+    end
     local first = position
     for at = 3, #ARGV, 6 do
         local entry = {

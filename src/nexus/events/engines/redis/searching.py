@@ -1,5 +1,6 @@
 """Looks into the entries of a stream."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
@@ -10,12 +11,15 @@ from nexus.events.engines.redis.entries import (
     Entry,
     Mark,
     event_of,
+    is_event,
     mark_of,
     name_of,
     position_of,
 )
 from nexus.events.event import Event
 from nexus.events.pattern import check_pattern, matches
+
+logger = logging.getLogger(__name__)
 
 _PAGE: Final = 1000
 
@@ -33,6 +37,7 @@ class Searching:
         self._connection = connection
         self._stream = stream
         self._about = about
+        self._has_warned = False
 
     async def told(self, field: str) -> int:
         """Give a number that the hash has, or 0."""
@@ -41,8 +46,9 @@ class Searching:
 
     async def page(self, first: int, last: int, pattern: str = "**") -> tuple[list[Event], int]:
         """Give events between two positions, and the position to read on from."""
-        entries = await self._range(first, last)
-        following = position_of(entries[-1]) + 1 if len(entries) == _PAGE else last + 1
+        entries, following = await self._range(first, last)
+        if following is None:
+            following = last + 1
         return [event_of(each) for each in entries if matches(pattern, name_of(each))], following
 
     async def read(self, *, pattern: str, after: int, limit: int, newest: bool) -> Sequence[Event]:
@@ -134,8 +140,14 @@ class Searching:
 
     async def first(self, position: int) -> Mark | None:
         """Give the first event from a position on."""
-        entries = await self._range(position, None, count=1)
-        return mark_of(entries[0]) if entries else None
+        start: int | None = position
+        count = 1
+        while start is not None:
+            entries, start = await self._range(start, None, count=count)
+            if entries:
+                return mark_of(entries[0])
+            count = _PAGE
+        return None
 
     async def position_at(self, time_ns: int) -> int:
         """Give the position of the first event that was published at a time or after it."""
@@ -150,11 +162,10 @@ class Searching:
     # Entries
 
     async def _pages(self, first: int, last: int | None = None) -> AsyncIterator[Sequence[Entry]]:
-        while entries := await self._range(first, last):
+        start: int | None = first
+        while start is not None:
+            entries, start = await self._range(start, last)
             yield entries
-            if len(entries) < _PAGE:
-                break
-            first = position_of(entries[-1]) + 1
 
     async def _backwards(self, after: int) -> AsyncIterator[Sequence[Entry]]:
         high = "+"
@@ -163,13 +174,19 @@ class Searching:
                 entries: Sequence[Any] = await self._connection().xrevrange(
                     self._stream, high, f"{after + 1}-0", count=_PAGE
                 )
-            if entries:
-                yield entries
+            yield self._events(entries)
             if len(entries) < _PAGE:
                 break
             high = f"({entries[-1][0].decode()}"
 
-    async def _range(self, first: int, last: int | None, *, count: int = _PAGE) -> Sequence[Entry]:
+    async def _range(
+        self, first: int, last: int | None, *, count: int = _PAGE
+    ) -> tuple[Sequence[Entry], int | None]:
+        """Give entries from a position on, and the position to read on from, if there may be any.
+
+        An id that is not ours may have a position as its first part, so a page that ends with
+        such a one is read on from that position's next: nothing of ours is left out.
+        """
         with self._connection.translated():
             entries: Sequence[Entry] = await self._connection().xrange(
                 self._stream,
@@ -177,4 +194,16 @@ class Searching:
                 "+" if last is None else f"{last}-0",
                 count=count,
             )
-        return entries
+        following = position_of(entries[-1]) + 1 if len(entries) == count else None
+        return self._events(entries), following
+
+    def _events(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Leave out what somebody else has put into the stream; it stops nobody."""
+        events = [each for each in entries if is_event(each)]
+        if len(events) < len(entries) and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "The stream has entries that are no events of this application; they are ignored",
+                extra={"stream": self._stream, "entries": len(entries) - len(events)},
+            )
+        return events
