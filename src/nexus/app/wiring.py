@@ -165,6 +165,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         mask=parts.mask.apply,
     )
     app.app.include_router(management_router(context))
+    app.app.dispatcher.places = app.manager.places
     app.app.dispatcher.first_use = app.manager.starter.for_request
     health = HealthContext(
         manager=app.manager,

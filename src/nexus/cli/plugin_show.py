@@ -134,7 +134,7 @@ def _show_plugin(
 def _show_endpoints(out: Output, plugin: Mapping[str, Any]) -> None:
     if not plugin["endpoints"]:
         return
-    out.say(f"\nEndpoints, under /plugins/{plugin['name']}", style="bold")
+    out.say(f"\nEndpoints, under {plugin['prefix']}", style="bold")
     out.pairs(
         [
             (f"{each['method']} {each['path']}", each["description"] or "-")

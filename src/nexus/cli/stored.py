@@ -326,6 +326,7 @@ def detail_view(outlook: Outlook) -> dict[str, Any]:
         "license": manifest.license if manifest else "",
         "tags": list(manifest.tags) if manifest else [],
         "folder": str(outlook.found.folder),
+        "prefix": (manifest.mount if manifest else "") or f"/plugins/{outlook.found.name}",
         "dependencies": [each.text for each in manifest.dependencies] if manifest else [],
         "permissions": list(manifest.permissions) if manifest else [],
         "grants": list(outlook.grants),

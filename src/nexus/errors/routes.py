@@ -37,5 +37,5 @@ class RouteOutsidePrefix(NexusError):
         return (
             f"Plugin {self.data['plugin']!r} has the route {self.data['path']!r}, which"
             f" {self.data['problem']}. A route is a plain path such as '/items/{{item_id}}', and"
-            f" appears under /plugins/{self.data['plugin']}. Change the route's path."
+            " appears below the plugin's own address. Change the route's path."
         )

@@ -15,6 +15,7 @@ from nexus.manifest.dependency import Dependencies, Dependency
 from nexus.manifest.endpoint import ApiEndpoint
 from nexus.manifest.event_contract import PublishedEvent, SubscribedEvents
 from nexus.manifest.event_declarations import EVENTS, EventDeclarations
+from nexus.manifest.mount import MOUNT
 from nexus.manifest.names import PLUGIN_NAME, SETTING_NAME
 from nexus.manifest.permissions import PERMISSION
 from nexus.manifest.record import Record, key
@@ -43,6 +44,7 @@ class Manifest:
         dependencies: The plugins that must be running first.
         permissions: What it asks to be allowed.
         configuration: Its settings, by name.
+        mount: The path that it is served at; empty for `/plugins/<name>`.
         api_endpoints: The HTTP endpoints that it offers.
         events: The events that it publishes and listens to.
         activation: The uses that start it; empty when it starts with the application.
@@ -155,6 +157,16 @@ class Manifest:
             "Configuration",
             "The plugin's settings, by name.",
             {"max_retries": {"type": "integer", "default": 3, "min": 1, "max": 10}},
+        ),
+    )
+    mount: str = field(
+        default="",
+        metadata=key(
+            MOUNT,
+            "Mount",
+            "The path that the plugin is served at instead of /plugins/<name>. It needs the"
+            " permission http.mount.",
+            "/shop",
         ),
     )
     api_endpoints: tuple[ApiEndpoint, ...] = field(

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from nexus.manifest.mount import MOUNT
+from nexus.manifest.mount import PERMISSION_NAME as MOUNT_PERMISSION
 from nexus.manifest.names import EVENT_PATTERN
 from nexus.manifest.problems import JsonPath
 from nexus.manifest.report import Report, closest
@@ -18,6 +20,7 @@ KNOWN_PERMISSIONS: Final[Mapping[str, str]] = MappingProxyType(
         "database.write": "Change the plugin's own stored data.",
         "events.publish": "Publish events under its own name and the names that it declares.",
         "events.subscribe": "Listen to events.",
+        "http.mount": "Serve at an address of its own.",
         "jobs.schedule": "Have methods run on a schedule.",
         "services.use": "Use services of plugins that it does not depend on.",
     }
@@ -29,6 +32,8 @@ def _refuse_scope(permission: str) -> Refusal | None:
     name, _, scope = permission.partition(":")
     if scope and name.startswith("events.") and EVENT_PATTERN.refuse(scope):
         return Refusal(expected=f'"{name}:" and an event pattern, such as "{name}:user.*"')
+    if scope and name == MOUNT_PERMISSION and MOUNT.refuse(scope):
+        return Refusal(expected=f'"{name}:" and a path of one segment, such as "{name}:/shop"')
     return None
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from nexus.manifest.activation import check_idle_stop
 from nexus.manifest.json_reader import read_json
 from nexus.manifest.model import MANIFEST, Manifest
+from nexus.manifest.mount import check_mount
 from nexus.manifest.permissions import KNOWN_PERMISSIONS, warn_of_unknown_permissions
 from nexus.manifest.problems import Problem, json_text
 from nexus.manifest.report import Report
@@ -104,6 +105,7 @@ def parse_manifest(
         _check_endpoints(read, report)
         _check_settings(read, report)
         check_idle_stop(read, report)
+        check_mount(read, report)
         warn_of_unknown_permissions(
             read.get("permissions", ()), ("permissions",), known_permissions, report
         )

@@ -1,6 +1,6 @@
 """How a generation's routes reach the world; the web package implements it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -17,15 +17,27 @@ class Exposure(Protocol):
         routers: Sequence[Any],
         *,
         owner: object,
+        place: str = "",
         endpoints: "Sequence[ApiEndpoint]" = (),
     ) -> Any:
         """Build what will serve the routers, and start their lifespans; nothing is live yet.
+
+        Args:
+            name: The plugin's name.
+            generation: The generation's number.
+            routers: Its routers.
+            owner: Whose code runs while a request is served.
+            place: The path that the routes appear below; `/plugins/<name>` when empty.
+            endpoints: What the manifest declares.
 
         Raises:
             InvalidRouter: A router is no router.
             RouteOutsidePrefix: A route would leave the plugin's prefix.
             RoutesNotDeclared: The application wants every route declared.
         """
+
+    def occupied(self) -> Collection[str]:
+        """Give the first segments of the paths that the application serves itself."""
 
     def commit(self, mount: Any) -> None:
         """Put the mount in the place of its predecessor, in one step."""

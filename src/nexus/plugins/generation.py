@@ -152,13 +152,17 @@ class Generation:
         await self._hosted.initialize(platform.limits.start)
         self.step = "get_api_routes()"
         routers = await self._hosted.routers()
+        manifest = self.blueprint.manifest
+        if manifest.mount:
+            self._permissions.require("http.mount", f"serve at {manifest.mount}", manifest.mount)
         self.step = "the lifespans of its routers"
         self._mount = await platform.exposure.stage(
             self.plugin,
             self.number,
             routers,
             owner=self._owner,
-            endpoints=self.blueprint.manifest.api_endpoints,
+            place=manifest.mount,
+            endpoints=manifest.api_endpoints,
         )
 
     async def prepare_data(self) -> PreparedData:

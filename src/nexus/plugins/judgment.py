@@ -1,12 +1,12 @@
 """Why a plugin does not run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nexus.config import PluginConfiguration
 from nexus.plugins.controller import PluginController
 from nexus.plugins.discovery import DiscoveredPlugin
-from nexus.plugins.plan import Plan
+from nexus.plugins.plan import Plan, make_plan
 from nexus.plugins.platform import Platform
 from nexus.plugins.state import PluginState
 from nexus.plugins.verdict import RUN, Verdict, why_disabled
@@ -59,3 +59,29 @@ def _blocked_by(provider: PluginController) -> Verdict:
     else:
         reason = f"It needs the plugin {status.name!r}, which is {status.state}: {status.reason}"
     return Verdict(state=PluginState.BLOCKED, reason=reason, waiting=waiting)
+
+
+def plan_of(
+    controllers: Mapping[str, PluginController],
+    platform: Platform,
+    instead: DiscoveredPlugin | None = None,
+) -> Plan:
+    """Judge all plugins together, one of them as it might be instead of as it is."""
+    everybody = {name: each.found for name, each in controllers.items()}
+    held = {
+        name: each.found.manifest.mount
+        for name, each in controllers.items()
+        if each.busy and each.found.manifest is not None and each.found.manifest.mount
+    }
+    if instead is not None:
+        everybody[instead.name] = instead
+    manifests = {name: one.manifest for name, one in everybody.items() if one.manifest is not None}
+    is_elsewhere = any(manifest.mount for manifest in manifests.values())
+    return make_plan(
+        manifests,
+        invalid=[name for name, found in everybody.items() if found.manifest is None],
+        disabled=[name for name, each in controllers.items() if not each.enabled],
+        unready=platform.grants.waiting(each.manifest for each in everybody.values()),
+        held=held,
+        occupied=platform.exposure.occupied() if is_elsewhere else (),
+    )

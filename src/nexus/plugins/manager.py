@@ -14,8 +14,9 @@ from nexus.errors import PluginDataInUse, PluginNotFound
 from nexus.plugins.controller import PluginController
 from nexus.plugins.discovery import DiscoveredPlugin, discover, read_plugin
 from nexus.plugins.durable_subscriptions import DurableSubscriptions
-from nexus.plugins.judgment import lacking, resting
-from nexus.plugins.plan import Plan, make_plan
+from nexus.plugins.judgment import lacking, plan_of, resting
+from nexus.plugins.places import Places
+from nexus.plugins.plan import Plan
 from nexus.plugins.platform import Platform
 from nexus.plugins.starter import Starter
 from nexus.plugins.state import PluginState, PluginStatus
@@ -39,6 +40,7 @@ class PluginManager:
 
     Attributes:
         starter: Starts plugins at their first use.
+        places: Who is served elsewhere than below `/plugins`.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class PluginManager:
         self._stopping = False
         self._scanning = asyncio.Lock()
         self._at_rest: Counter[str] = Counter()
+        self.places = Places()
         self.starter = Starter(self._controllers, platform.limits.first_use)
 
     # What the application asks
@@ -237,7 +240,8 @@ class PluginManager:
         configuration: PluginConfiguration | None,
     ) -> Verdict:
         """Say what would be the case with a plugin if its files said this; changes nothing."""
-        return self._judge(controller, found, configuration, self._make_plan(found))
+        plan = plan_of(self._controllers, self._platform, found)
+        return self._judge(controller, found, configuration, plan)
 
     def call(self, names: tuple[str, ...]) -> None:
         """Start plugins that start at their first use."""
@@ -321,7 +325,9 @@ class PluginManager:
 
     def _current_plan(self) -> Plan:
         if self._plan is None:
-            self._plan = self._make_plan()
+            self._plan = plan_of(self._controllers, self._platform)
+            everybody = self._controllers.values()
+            self.places.learn((each.found.manifest for each in everybody), self._plan.blocked)
             # Not from the plan: a dependant that it blocks may be running still.
             self._dependants = {}
             for name, controller in self._controllers.items():
@@ -329,18 +335,6 @@ class PluginManager:
                 for need in () if manifest is None else manifest.dependencies:
                     self._dependants.setdefault(need.name, set()).add(name)
         return self._plan
-
-    def _make_plan(self, instead: DiscoveredPlugin | None = None) -> Plan:
-        """Judge all plugins together, one of them as it might be instead of as it is."""
-        everybody = {name: each.found for name, each in self._controllers.items()}
-        if instead is not None:
-            everybody[instead.name] = instead
-        return make_plan(
-            {name: one.manifest for name, one in everybody.items() if one.manifest is not None},
-            invalid=[name for name, found in everybody.items() if found.manifest is None],
-            disabled=[name for name, each in self._controllers.items() if not each.enabled],
-            unready=self._platform.grants.waiting(each.manifest for each in everybody.values()),
-        )
 
     async def _refresh(self, found: Sequence[DiscoveredPlugin]) -> None:
         """Have plugins that do not run go by what their files say now."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nexus._version import __version__
 from nexus.errors import nearest
+from nexus.plugins.places import contested
 
 if TYPE_CHECKING:
     from nexus.manifest import Manifest
@@ -46,6 +47,8 @@ def make_plan(
     invalid: Collection[str] = (),
     disabled: Collection[str] = (),
     unready: Mapping[str, str] | None = None,
+    held: Mapping[str, str] | None = None,
+    occupied: Collection[str] = (),
     nexus_version: str = __version__,
     python_version: str = PYTHON_VERSION,
 ) -> Plan:
@@ -56,6 +59,8 @@ def make_plan(
         invalid: Names of plugins whose manifest is wrong.
         disabled: Names of plugins that an operator has disabled.
         unready: Plugins that lack something else, such as a required setting, and what.
+        held: Plugins that serve at a place of their own now, and where.
+        occupied: The places where the application has routes of its own.
         nexus_version: The version that `nexus_version` ranges are held against.
         python_version: The version that `python_version` ranges are held against.
     """
@@ -74,6 +79,9 @@ def make_plan(
             blocked[name] = " ".join(reasons)
     wanted = {name: manifests[name] for name in manifests if name not in disabled}
     blocked.update({name: reason for name, reason in _cycles(wanted) if name not in blocked})
+    _block_dependants(wanted, blocked)
+    free = {name: wanted[name] for name in wanted if name not in blocked}
+    blocked.update(contested(free, held or {}, occupied))
     _block_dependants(wanted, blocked)
     needs = {
         name: tuple(need.name for need in manifest.dependencies)

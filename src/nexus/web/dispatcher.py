@@ -13,6 +13,7 @@ from starlette.routing import NoMatchFound
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nexus.observability.request_id import current_request_id
+from nexus.plugins.places import Places
 from nexus.plugins.state import PluginState, PluginStatus
 from nexus.web.breaker import Breakers, CircuitBreaker
 from nexus.web.exchange import EXCHANGE_KEY, Exchange
@@ -43,15 +44,17 @@ FirstUse = Callable[[str], Awaitable[bool] | None]
 
 
 class PluginDispatcher:
-    """Hands requests below `/plugins/` to the plugins, and all others to the application.
+    """Hands requests to the plugins whose paths they are for, and all others to the application.
 
     Attributes:
         live: The mounts that serve, by plugin name. A change of one entry is the whole commit.
+        mounted: Those of them that serve elsewhere than below `/plugins`, by where.
         version: Changes whenever `live` does.
         app: What serves all other paths.
         handlers: The application's exception handlers, as Starlette keeps them in the scope.
         status_of: Tells the state of a plugin that does not serve.
         breakers: What the circuit breakers of the mounts have in common.
+        places: Knows where plugins ask to be served that do not serve now.
         first_use: Starts a plugin that a request is for, and waits for it; see `Starter`.
         maintenance: While not None, plugins' routes answer 503 with this text.
     """
@@ -64,6 +67,8 @@ class PluginDispatcher:
         breakers: Breakers | None = None,
     ) -> None:
         self.live: dict[str, PluginMount] = {}
+        self.mounted: dict[str, PluginMount] = {}
+        self.places = Places()
         self.version = 0
         self.app: ASGIApp = _nothing_here
         self.handlers: tuple[ExceptionHandlers, StatusHandlers] = ({}, {})
@@ -79,7 +84,10 @@ class PluginDispatcher:
         mount.series = self._metrics.series(mount.name)
         mount.breaker = CircuitBreaker(mount.name, self.breakers, mount.series.answered)
         mount.urls.elsewhere = self.elsewhere
+        self._leave(self.live.get(mount.name))
         self.live[mount.name] = mount
+        if mount.place:
+            self.mounted[mount.place] = mount
         self.version += 1
 
     def withdraw(self, name: str) -> PluginMount | None:
@@ -89,7 +97,13 @@ class PluginDispatcher:
             The mount that served, None when there was none.
         """
         self.version += 1
-        return self.live.pop(name, None)
+        mount = self.live.pop(name, None)
+        self._leave(mount)
+        return mount
+
+    def _leave(self, mount: PluginMount | None) -> None:
+        if mount is not None and self.mounted.get(mount.place) is mount:
+            del self.mounted[mount.place]
 
     def served_in(self, task: object) -> str | None:
         """Give the plugin that a task serves a request of; any thread may ask."""
@@ -124,14 +138,14 @@ class PluginDispatcher:
             # A route's pattern ends with "$", which also matches in front of a last line break.
             await self._refuse("", scope, receive, send)
             return
-        if not path.startswith(PLUGINS_PREFIX):
+        name, prefix, mount = self._find(path)
+        if name is None:
             await self.app(scope, receive, send)
             return
-        name = path[9:].partition("/")[0]
-        mount = self.live.get(name) or await self._start(name, scope, is_encoded=is_encoded)
+        mount = mount or await self._start(name, prefix, scope, is_encoded=is_encoded)
         if mount is None or self.maintenance is not None:
             await self._refuse(name, scope, receive, send)
-        elif is_encoded and raw_path is not None and not _is_spelled_out(scope, name):
+        elif is_encoded and raw_path is not None and not _is_spelled_out(scope, prefix):
             await self._refuse("", scope, receive, send)
         else:
             exchange: Exchange | None = scope.get(EXCHANGE_KEY)
@@ -144,16 +158,35 @@ class PluginDispatcher:
                 return
             await mount(scope, receive, send)
 
-    async def _start(self, name: str, scope: Scope, *, is_encoded: bool) -> PluginMount | None:
+    def _find(self, path: str) -> tuple[str | None, str, PluginMount | None]:
+        """Give the plugin that a path is for, the prefix of its paths, and what serves them.
+
+        The name is None where the path is the application's, and empty where it is nobody's.
+        """
+        if path.startswith(PLUGINS_PREFIX):
+            name = path[9:].partition("/")[0]
+            mount = self.live.get(name)
+            is_elsewhere = self.places.place_of(name) if mount is None else mount.place
+            return ("", "", None) if is_elsewhere else (name, PLUGINS_PREFIX + name, mount)
+        end = path.find("/", 1)
+        place = path if end < 0 else path[:end]
+        mount = self.mounted.get(place)
+        owner = self.places.plugin_at(place) if mount is None else mount.name
+        return owner, place, mount
+
+    async def _start(
+        self, name: str, prefix: str, scope: Scope, *, is_encoded: bool
+    ) -> PluginMount | None:
         """Wait for a plugin that starts at its first use."""
         starting = None
         if self.maintenance is not None:
             return None
-        if not is_encoded or scope.get("raw_path") is None or _is_spelled_out(scope, name):
+        if not is_encoded or scope.get("raw_path") is None or _is_spelled_out(scope, prefix):
             starting = self.first_use(name)
         if starting is not None:
             await starting
-        return self.live.get(name)
+        mount = self.live.get(name)
+        return mount if mount is not None and mount.prefix == prefix else None
 
     async def _refuse(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
         status = self.status_of(name) if name else None
@@ -225,18 +258,18 @@ def _no_plugin(path: str) -> Response:
     )
 
 
-def _is_spelled_out(scope: Scope, name: str) -> bool:
+def _is_spelled_out(scope: Scope, prefix: str) -> bool:
     """Tell whether the way to the plugin was written without percent-encoding.
 
     A proxy that guards paths compares them as they are written: `/plugins/foo%2Fadmin` must not
     be `/plugins/foo/admin` here when it is something else there.
     """
     raw_path: bytes = scope["raw_path"]
-    prefix = f"{PLUGINS_PREFIX}{name}".encode()
+    written = prefix.encode()
     # Servers differ in whether the raw path has the root path in front.
     below_root = raw_path.removeprefix(scope.get("root_path", "").encode())
-    rest = below_root[len(prefix) :]
-    return below_root.startswith(prefix) and (not rest or rest.startswith((b"/", b"?")))
+    rest = below_root[len(written) :]
+    return below_root.startswith(written) and (not rest or rest.startswith((b"/", b"?")))
 
 
 def _may_deny(scope: Scope) -> bool:

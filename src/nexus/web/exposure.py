@@ -1,6 +1,6 @@
 """How a plugin's generation gets onto HTTP, and off it again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from nexus.web.guarded_mount import GuardedMount
 from nexus.web.http_metrics import HttpMetrics
 from nexus.web.mount import PluginMount, build_mount
 from nexus.web.route_guard import guarded, refuse_undeclared
-from nexus.web.route_paths import walk_routers
+from nexus.web.route_paths import walk, walk_routers
 
 
 class HttpExposure:
@@ -55,9 +55,18 @@ class HttpExposure:
         routers: Sequence[object],
         *,
         owner: object,
+        place: str = "",
         endpoints: Sequence[ApiEndpoint] = (),
     ) -> PluginMount:
         """Build what serves the routers and enter their lifespans, without serving yet.
+
+        Args:
+            name: The plugin's name.
+            generation: The number of its generation.
+            routers: What `get_api_routes` returned.
+            owner: The value of the context variable while a request is served.
+            place: The path that the routes appear below; `/plugins/<name>` when empty.
+            endpoints: What the manifest declares.
 
         Raises:
             InvalidRouter: Something is no APIRouter.
@@ -70,6 +79,7 @@ class HttpExposure:
             name,
             generation,
             routers,
+            place=place,
             current=self._current,
             owner=owner,
             kind=kind if guarded(endpoints) else None,
@@ -78,6 +88,11 @@ class HttpExposure:
             refuse_undeclared(name, mount.routers, endpoints)
         await mount.start(self._app)
         return mount
+
+    def occupied(self) -> Collection[str]:
+        """Give the first segments of the paths that the application serves itself."""
+        routes = getattr(self._dispatcher.elsewhere, "routes", ())
+        return frozenset(f"/{path[1:].partition('/')[0]}" for path, _ in walk(routes))
 
     def commit(self, mount: PluginMount) -> None:
         """Let the mount serve; requests in flight stay with the one before it."""

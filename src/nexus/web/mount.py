@@ -1,4 +1,4 @@
-"""One generation of a plugin, as an ASGI application below `/plugins/<name>`."""
+"""One generation of a plugin, as an ASGI application below a path of its own."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ def build_mount(
     generation: int,
     routers: object,
     *,
-    prefix: str | None = None,
+    place: str = "",
     current: ContextVar[Any] | None = None,
     owner: object = None,
     kind: "Callable[..., PluginMount] | None" = None,
@@ -50,7 +50,7 @@ def build_mount(
         name: The plugin's name.
         generation: The number of its generation.
         routers: What `get_api_routes` returned.
-        prefix: Where the routes appear; `/plugins/<name>` when left out.
+        place: The path that the routes appear below; `/plugins/<name>` when empty.
         current: The context variable that says whose code runs.
         owner: Its value while a request of this mount is served.
         kind: Makes the mount; a plain one when left out.
@@ -63,7 +63,7 @@ def build_mount(
         name=name,
         generation=generation,
         routers=accepted_routers(name, routers),
-        prefix=prefix or f"/plugins/{name}",
+        place=place,
         current=current or ContextVar("nexus_unused_owner", default=None),
         owner=owner,
     )
@@ -88,6 +88,7 @@ class PluginMount:
     Attributes:
         name: The plugin's name.
         generation: The number of its generation.
+        place: The path that the manifest asks to be served at; empty when it asks for none.
         prefix: The path below which the routes appear, such as `/plugins/foo`.
         routers: The plugin's routers, in its order.
         urls: Gives the paths of its routes by name.
@@ -103,13 +104,14 @@ class PluginMount:
         name: str,
         generation: int,
         routers: tuple[APIRouter, ...],
-        prefix: str,
+        place: str,
         current: ContextVar[Any],
         owner: object,
     ) -> None:
         self.name = name
         self.generation = generation
-        self.prefix = prefix
+        self.place = place
+        self.prefix = prefix = place or f"/plugins/{name}"
         self.routers = routers
         self._current = current
         self._owner = owner

@@ -46,7 +46,8 @@ def test_every_key_has_a_title_and_a_description():
 def test_every_example_is_valid_for_the_schema_and_for_the_reader():
     for name, key in json_schema()["properties"].items():
         for example in key.get("examples", ()):
-            document = {**BASE, "activation": ["on_request"], name: example}
+            needs = {"activation": ["on_request"], "permissions": ["http.mount"]}
+            document = {**BASE, **needs, name: example}
             folder = document["name"]
             assert schema_accepts(document), (name, example)
             assert parse_manifest(json.dumps(document).encode(), folder).problems == ()

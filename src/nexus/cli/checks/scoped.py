@@ -17,6 +17,13 @@ _EVENTS: Final = {
     "subscribe_to_event": "events.subscribe",
 }
 
+_USES: Final = {
+    "http.mount": '"mount"',
+    "jobs.schedule": "@every or @cron",
+    "services.use": "get_service() or its like",
+}
+"""What a permission is used by."""
+
 
 def check_scoped(source: Source, manifest: Manifest) -> Iterator[Finding]:
     """Find what no permission that the manifest asks for covers."""
@@ -42,16 +49,18 @@ def check_scoped(source: Source, manifest: Manifest) -> Iterator[Finding]:
 
 def uses_of(source: Source, manifest: Manifest) -> Iterator[Finding]:
     """Find what is asked for and not used."""
-    has_jobs = any(True for _ in _schedules(source))
-    takes = any(method in _TAKING for _, method, _ in _calls(source))
+    used = {
+        "http.mount": bool(manifest.mount),
+        "jobs.schedule": any(True for _ in _schedules(source)),
+        "services.use": any(method in _TAKING for _, method, _ in _calls(source)),
+    }
     for permission in manifest.permissions:
         name = permission.partition(":")[0]
-        if (name == "jobs.schedule" and not has_jobs) or (name == "services.use" and not takes):
-            what = "@every or @cron" if name == "jobs.schedule" else "get_service() or its like"
+        if not used.get(name, True):
             yield Finding(
                 level=Level.WARNING,
                 place="manifest.json $.permissions",
-                message=f"{permission!r} is asked for and not used: found no {what}.",
+                message=f"{permission!r} is asked for and not used: found no {_USES[name]}.",
             )
 
 

@@ -45,6 +45,7 @@ class PluginDetail(PluginView):
     license: str
     tags: list[str]
     folder: str
+    prefix: str = Field(description="The path that its routes appear below.")
     dependencies: list[str]
     permissions: list[str]
     grants: list[PermissionView] = Field(
@@ -79,6 +80,7 @@ def detail(controller: PluginController, grants: Grants) -> PluginDetail:
         license=manifest.license if manifest else "",
         tags=list(manifest.tags) if manifest else [],
         folder=str(controller.found.folder),
+        prefix=(manifest.mount if manifest else "") or f"/plugins/{controller.name}",
         dependencies=[str(need) for need in manifest.dependencies] if manifest else [],
         permissions=list(manifest.permissions) if manifest else [],
         grants=[
