@@ -85,7 +85,9 @@ class StoredApplication:
             {each.name: each.manifest for each in found if each.manifest is not None},
             invalid=[each.name for each in found if each.manifest is None],
             disabled=[name for name, wanted in enabled.items() if not wanted],
-            unready=_unready(configurations, self._grants.waiting(each.manifest for each in found)),
+            unready={
+                each.name: _unready(each, configurations[each.name], self._grants) for each in found
+            },
         )
         quarantine = QuarantineList(self.store)
         await quarantine.read()
@@ -253,15 +255,12 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def _unready(
-    configurations: Mapping[str, PluginConfiguration | None], waiting: Mapping[str, str]
-) -> dict[str, str]:
-    unready = dict(waiting)
-    for name, configuration in configurations.items():
-        problems = [] if configuration is None else configuration.problems()
-        blocking = [problem.message for problem in problems if problem.blocking]
-        if blocking:
-            unready[name] = " ".join([*blocking, *filter(None, [waiting.get(name)])])
-    return unready
+    found: DiscoveredPlugin, configuration: PluginConfiguration | None, grants: Grants
+) -> str:
+    problems = [] if configuration is None else configuration.problems()
+    blocking = [problem.message for problem in problems if problem.blocking]
+    waiting = "" if found.manifest is None else grants.waiting(found.manifest)
+    return " ".join(filter(None, [*blocking, waiting]))
 
 
 def _tells(wish: Any) -> bool:

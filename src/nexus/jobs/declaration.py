@@ -48,8 +48,12 @@ def declared_jobs(kind: type[Any]) -> tuple[JobDeclaration, ...]:
 
 
 def _declarations(kind: type[Any]) -> Iterator[JobDeclaration]:
-    for attribute in dir(kind):
-        function = inspect.getattr_static(kind, attribute, None)
+    # Past every descriptor, as a property is not to be run; what a class overrides is not there.
+    attributes: dict[str, object] = {}
+    for each in reversed(kind.__mro__):
+        attributes.update(vars(each))
+    for attribute in sorted(attributes):
+        function = attributes[attribute]
         declaration = getattr(function, MARK, None) if inspect.isfunction(function) else None
         if isinstance(declaration, JobDeclaration) and declaration.method == attribute:
             yield declaration

@@ -46,9 +46,7 @@ def satisfies_release(version: str, specifier: str) -> bool:
     Raises:
         ValueError: One of the two cannot be read.
     """
-    from packaging.version import Version
-
-    return satisfies(Version(version).base_version, specifier)
+    return satisfies(_release_of(version), specifier)
 
 
 def refuse_range(text: str) -> Refusal | None:
@@ -58,6 +56,13 @@ def refuse_range(text: str) -> Refusal | None:
     except ValueError:
         return Refusal(expected=_RANGE, nearest=_like_a_range(text))
     return None
+
+
+@lru_cache(maxsize=1024)
+def _release_of(version: str) -> str:
+    from packaging.version import Version
+
+    return Version(version).base_version
 
 
 @lru_cache(maxsize=1024)

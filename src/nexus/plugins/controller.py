@@ -277,7 +277,7 @@ class PluginController:
         self.found, self.configuration = found, configuration
         self.reload_failure = self.refused = None
         self.activation.take(found.manifest)
-        self._surroundings.replan()
+        self._surroundings.replan(self)
         self.poke()
 
     async def _swap(

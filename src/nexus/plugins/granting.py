@@ -72,8 +72,8 @@ class Granting:
         await self.grants.read(plugin)
         if plugin not in manager.names():
             return
-        manager.replan()
         controller = manager.controller(plugin)
+        manager.replan(controller)
         asked = self.grants.asked(plugin)
         if (
             controller.live is not None

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from nexus.errors import PluginDataInUse, PluginNotFound
 from nexus.plugins.controller import PluginController
 from nexus.plugins.discovery import DiscoveredPlugin, discover, read_plugin
 from nexus.plugins.durable_subscriptions import DurableSubscriptions
-from nexus.plugins.judgment import lacking, plan_of, resting
+from nexus.plugins.judgment import lacking, resting
 from nexus.plugins.places import Places
-from nexus.plugins.plan import Plan
+from nexus.plugins.planner import Candidate, Judgment, Planner
 from nexus.plugins.platform import Platform
 from nexus.plugins.starter import Starter
 from nexus.plugins.state import PluginState, PluginStatus
@@ -59,8 +59,7 @@ class PluginManager:
         self._enabled_unless_told = enabled_unless_told
         self._on_change = on_change
         self._controllers: dict[str, PluginController] = {}
-        self._dependants: dict[str, set[str]] = {}
-        self._plan: Plan | None = None
+        self._planner = Planner(platform.grants.waiting, self._held, platform.exposure.occupied)
         self._change = asyncio.Event()
         self._stopping = False
         self._scanning = asyncio.Lock()
@@ -74,7 +73,7 @@ class PluginManager:
         """Find the plugins and set their controllers to work; does not wait for them."""
         # What a run before this one has left is for reading only.
         self._controllers.clear()
-        self._plan = None
+        self._replan_all()
         self._stopping = False
         await self.rescan()
 
@@ -186,7 +185,7 @@ class PluginManager:
                 for each in self._controllers.values()
                 if each.name not in gone or each.live is not None
             )
-            self.replan()
+            self._replan_all()
             for controller in made:
                 controller.start()
             for name in gone:
@@ -228,8 +227,8 @@ class PluginManager:
 
     def verdict(self, controller: PluginController) -> Verdict:
         """Say what should be the case with a plugin."""
-        plan = self._current_plan()
-        verdict = self._judge(controller, controller.found, controller.configuration, plan)
+        judgment = self._planner.judgment(controller.name)
+        verdict = self._judge(controller, controller.found, controller.configuration, judgment)
         may_run = verdict.runs or verdict.state is PluginState.DORMANT
         return (controller.supervisor.verdict or verdict) if may_run else verdict
 
@@ -240,8 +239,10 @@ class PluginManager:
         configuration: PluginConfiguration | None,
     ) -> Verdict:
         """Say what would be the case with a plugin if its files said this; changes nothing."""
-        plan = plan_of(self._controllers, self._platform, found)
-        return self._judge(controller, found, configuration, plan)
+        candidate = Candidate(
+            name=controller.name, manifest=found.manifest, enabled=controller.enabled
+        )
+        return self._judge(controller, found, configuration, self._planner.trial(candidate))
 
     def call(self, names: tuple[str, ...]) -> None:
         """Start plugins that start at their first use."""
@@ -249,8 +250,7 @@ class PluginManager:
 
     def has_busy_dependants(self, name: str) -> bool:
         """Tell whether a plugin that needs this one runs, starts or ends."""
-        self._current_plan()
-        return any(self._controllers[each].busy for each in self._dependants.get(name, ()))
+        return any(self._controllers[each].busy for each in self._planner.dependants(name))
 
     async def changed(self) -> None:
         """Wait until some plugin has changed."""
@@ -265,28 +265,19 @@ class PluginManager:
         """Take note of a change of state, and have those judged again that it concerns."""
         self.notify()
         if old.state is not new.state or old.reason != new.reason:
-            self._current_plan()
-            for name in self._dependants.get(new.name, ()):
+            for name in self._planner.dependants(new.name):
                 self._controllers[name].poke()
         self._on_change(old, new)
 
     def settled(self, name: str) -> None:
         """Have those judged again that wait for a plugin to be where it should be."""
-        for each in self._dependants.get(name, ()):
+        for each in self._planner.dependants(name):
             if not self._controllers[each].settled:
                 self._controllers[each].poke()
 
-    def replan(self) -> None:
-        """Judge the set of plugins anew, and have everybody judged again whom it concerns."""
-        before = self._plan
-        self._plan = None
-        after = self._current_plan()
-        if before is None:
-            return
-        for name, controller in self._controllers.items():
-            same_reason = before.blocked.get(name) == after.blocked.get(name)
-            if not same_reason or before.needs.get(name) != after.needs.get(name):
-                controller.poke()
+    def replan(self, controller: PluginController) -> None:
+        """Plan anew since a plugin is another one, and have those judged whom it concerns."""
+        self._follow_plan(self._planner.change(_candidate(controller)))
 
     async def rediscover(self, found: DiscoveredPlugin) -> DiscoveredPlugin:
         """Read a plugin's folder again; it may have moved, or have a double no longer."""
@@ -310,7 +301,7 @@ class PluginManager:
         controller: PluginController,
         found: DiscoveredPlugin,
         configuration: PluginConfiguration | None,
-        plan: Plan,
+        judgment: Judgment,
     ) -> Verdict:
         if self._stopping:
             return Verdict(state=PluginState.STOPPED, reason="The application is stopping.")
@@ -318,23 +309,25 @@ class PluginManager:
             return Verdict(state=PluginState.STOPPED, reason="Its folder has gone.")
         if self._at_rest[controller.name]:
             return Verdict(state=PluginState.DISABLED, reason="Its data is being removed.")
-        rest = resting(controller, found, configuration, plan, self._platform)
+        rest = resting(controller, found, configuration, judgment.blocked, self._platform)
         if rest is not None:
             return rest
-        return lacking([self._controllers[need] for need in plan.needs.get(controller.name, ())])
+        return lacking([self._controllers[need] for need in judgment.needs])
 
-    def _current_plan(self) -> Plan:
-        if self._plan is None:
-            self._plan = plan_of(self._controllers, self._platform)
-            everybody = self._controllers.values()
-            self.places.learn((each.found.manifest for each in everybody), self._plan.blocked)
-            # Not from the plan: a dependant that it blocks may be running still.
-            self._dependants = {}
-            for name, controller in self._controllers.items():
-                manifest = controller.found.manifest
-                for need in () if manifest is None else manifest.dependencies:
-                    self._dependants.setdefault(need.name, set()).add(name)
-        return self._plan
+    def _replan_all(self) -> None:
+        self._follow_plan(self._planner.begin(map(_candidate, self._controllers.values())))
+
+    def _follow_plan(self, changed: Iterable[str]) -> None:
+        self.places.learn(self._planner.mounted(), self._planner.blocked)
+        for name in changed:
+            self.recheck(name)
+
+    def _held(self, name: str) -> str:
+        """Give the place of its own that a plugin has while it runs, starts or ends."""
+        controller = self._controllers.get(name)
+        if controller is None or controller.found.manifest is None or not controller.busy:
+            return ""
+        return controller.found.manifest.mount
 
     async def _refresh(self, found: Sequence[DiscoveredPlugin]) -> None:
         """Have plugins that do not run go by what their files say now."""
@@ -357,7 +350,7 @@ class PluginManager:
         controller.supervisor.forgive()
         await self._platform.quarantine.lift(name)
         await self._subscriptions.set_enabled({name: enabled})
-        self.replan()
+        self.replan(controller)
         controller.poke()
         await controller.wait_settled()
         return controller.status
@@ -386,4 +379,10 @@ class PluginManager:
         await controller.wait_settled()
         await controller.close()
         del self._controllers[name]
-        self.replan()
+        self._replan_all()
+
+
+def _candidate(controller: PluginController) -> Candidate:
+    return Candidate(
+        name=controller.name, manifest=controller.found.manifest, enabled=controller.enabled
+    )

@@ -1,19 +1,15 @@
 """Judges the whole set of plugins before any of their code is imported."""
 
-import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from nexus._version import __version__
-from nexus.errors import nearest
-from nexus.plugins.places import contested
+from nexus.plugins.blocking import PYTHON_VERSION, Everybody, blocked_among
 
 if TYPE_CHECKING:
     from nexus.manifest import Manifest
-
-PYTHON_VERSION = ".".join(str(part) for part in sys.version_info[:3])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,105 +60,22 @@ def make_plan(
         nexus_version: The version that `nexus_version` ranges are held against.
         python_version: The version that `python_version` ranges are held against.
     """
-    blocked: dict[str, str] = {}
-    disabled = set(disabled)
-    for name, manifest in manifests.items():
-        if name in disabled:
-            continue
-        reasons = [
-            *_platform_reasons(manifest, nexus_version, python_version),
-            *_dependency_reasons(manifest, manifests, set(invalid), disabled),
-        ]
-        if unready and name in unready:
-            reasons.append(unready[name])
-        if reasons:
-            blocked[name] = " ".join(reasons)
-    wanted = {name: manifests[name] for name in manifests if name not in disabled}
-    blocked.update({name: reason for name, reason in _cycles(wanted) if name not in blocked})
-    _block_dependants(wanted, blocked)
-    free = {name: wanted[name] for name in wanted if name not in blocked}
-    blocked.update(contested(free, held or {}, occupied))
-    _block_dependants(wanted, blocked)
+    lacks, holds = unready or {}, held or {}
+    everybody = Everybody(
+        manifests=manifests,
+        invalid=set(invalid),
+        disabled=set(disabled),
+        unready=lambda manifest: lacks.get(manifest.name, ""),
+        held=lambda name: holds.get(name, ""),
+        occupied=lambda: occupied,
+        nexus_version=nexus_version,
+        python_version=python_version,
+    )
+    blocked = blocked_among(manifests, everybody)
     needs = {
         name: tuple(need.name for need in manifest.dependencies)
-        for name, manifest in wanted.items()
-        if name not in blocked
+        for name, manifest in manifests.items()
+        if name not in everybody.disabled and name not in blocked
     }
     order = tuple(TopologicalSorter(dict(sorted(needs.items()))).static_order())
     return Plan(order=order, needs=needs, blocked=blocked)
-
-
-def _platform_reasons(manifest: "Manifest", nexus_version: str, python_version: str) -> list[str]:
-    reasons = []
-    if not manifest.accepts_nexus(nexus_version):
-        reasons.append(
-            f"It needs Nexus {manifest.nexus_version}, and this is {nexus_version}."
-            " Install a version of the plugin that fits, or another version of Nexus."
-        )
-    if not manifest.accepts_python(python_version):
-        reasons.append(
-            f"It needs Python {manifest.python_version}, and this is {python_version}."
-            " Run the application with a Python that fits."
-        )
-    return reasons
-
-
-def _dependency_reasons(
-    manifest: "Manifest",
-    manifests: "Mapping[str, Manifest]",
-    invalid: Collection[str],
-    disabled: Collection[str],
-) -> list[str]:
-    reasons = []
-    for need in manifest.dependencies:
-        provider = manifests.get(need.name)
-        if need.name in invalid:
-            reasons.append(f"It needs the plugin {need.name!r}, whose manifest is invalid.")
-        elif provider is None:
-            close = nearest(need.name, tuple(manifests))
-            hint = f" Did you mean {close!r}?" if close else " Install it."
-            reasons.append(f"It needs the plugin {need.name!r}, which is not there.{hint}")
-        elif not need.accepts(provider.version):
-            reasons.append(
-                f"It needs {need.name}{need.specifier}, and version {provider.version} is there."
-            )
-        elif need.name in disabled:
-            reasons.append(
-                f"It needs the plugin {need.name!r}, which is disabled."
-                f" Enable it with 'nexus plugin enable {need.name}'."
-            )
-    return reasons
-
-
-def _cycles(manifests: "Mapping[str, Manifest]") -> Iterable[tuple[str, str]]:
-    graph = {
-        name: {need.name for need in manifest.dependencies if need.name in manifests}
-        for name, manifest in sorted(manifests.items())
-    }
-    while True:
-        sorter = TopologicalSorter(graph)
-        try:
-            sorter.prepare()
-        except CycleError as error:
-            # graphlib gives the cycle against the direction of "needs".
-            cycle = list(reversed(error.args[1]))
-            circle = " needs ".join(cycle)
-            for name in cycle[:-1]:
-                yield name, f"Its dependencies run in a circle: {circle}. Remove one of them."
-                graph.pop(name, None)
-        else:
-            return
-
-
-def _block_dependants(manifests: "Mapping[str, Manifest]", blocked: dict[str, str]) -> None:
-    changed = True
-    while changed:
-        changed = False
-        for name, manifest in manifests.items():
-            if name in blocked:
-                continue
-            for need in manifest.dependencies:
-                if need.name in blocked:
-                    blocked[name] = f"It needs the plugin {need.name!r}, which is blocked."
-                    changed = True
-                    break

@@ -35,8 +35,8 @@ class Surroundings(Protocol):
     def settled(self, name: str) -> None:
         """Take note that a plugin is where it should be."""
 
-    def replan(self) -> None:
-        """Take note that a manifest has changed."""
+    def replan(self, controller: "PluginController") -> None:
+        """Take note that a plugin goes by another manifest."""
 
     def trial(
         self,

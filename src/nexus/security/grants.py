@@ -81,19 +81,15 @@ class Grants:
             if each.partition(":")[0] in KNOWN_PERMISSIONS and not self.has(plugin, each)
         )
 
-    def waiting(self, manifests: Iterable[Manifest | None]) -> dict[str, str]:
-        """Give who waits for an approval, and of what, as a sentence."""
-        found = {
-            each.name: self.lacking(each.name, each.permissions)
-            for each in manifests
-            if each is not None
-        }
-        return {
-            name: f"It waits for approval of {', '.join(lacking)}."
-            f" Approve with 'nexus plugin approve {name}'."
-            for name, lacking in found.items()
-            if lacking
-        }
+    def waiting(self, manifest: Manifest) -> str:
+        """Give what a plugin waits to be approved, as a sentence; empty where it does not wait."""
+        lacking = self.lacking(manifest.name, manifest.permissions)
+        if not lacking:
+            return ""
+        return (
+            f"It waits for approval of {', '.join(lacking)}."
+            f" Approve with 'nexus plugin approve {manifest.name}'."
+        )
 
     def permission_set(self, manifest: Manifest) -> PermissionSet:
         """Make what a generation is held against; what is revoked later is refused at once."""

@@ -101,6 +101,10 @@ def test_nothing_is_written_into_the_folder(bench: Bench) -> None:
         "from plugins import foo as me; from .sub import words; WORDS = me.sub.words.WORDS",
         "from plugins.tools.foo.sub.words import WORDS",
         "from .sub.words import WORDS",
+        "import json,plugins.foo.sub.words as w; WORDS = w.WORDS",
+        "from \\\n    plugins.foo.sub.words import WORDS",
+        "from plugins\\\n    .foo.sub . words import WORDS",
+        "import nexus.plugins; from plugins.foo.sub.words import WORDS",
         "def f():\n    from plugins.foo.sub.words import WORDS\n    return WORDS\nWORDS = f()",
     ],
 )
@@ -148,6 +152,20 @@ def test_names_that_only_look_like_its_own_are_left_alone(bench: Bench) -> None:
         bench.load()
     bench.write(plugin="import json, plugins.other.foo")
     with pytest.raises(ModuleNotFoundError, match="plugins"):
+        bench.load()
+
+
+def test_only_a_source_that_may_import_itself_is_rewritten(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(*_: Any) -> None:
+        raise AssertionError("rewriting takes thrice as long as compiling")
+
+    monkeypatch.setattr("nexus.plugins.own_imports.ast.parse", parse)
+    bench.write(plugin="from nexus.plugins import BasePlugin\nNAME = 'foo'  # of my_plugins\n")
+    assert bench.load().NAME == "foo"
+    bench.write(plugin="from plugins.foo import plugin")
+    with pytest.raises(AssertionError, match="thrice"):
         bench.load()
 
 
