@@ -1,4 +1,4 @@
-"""What tests of every kind share: databases on the servers of this machine, and the processors.
+"""What tests of every kind share: databases on the servers, a browser, and the processors.
 
 `NEXUS_TEST_POSTGRESQL` and `NEXUS_TEST_MARIADB` name other servers. A server that is missing skips
 its tests by name, or fails them where `NEXUS_TEST_REQUIRE_SERVERS` is 1.
@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 import pytest
+from tests.browser import browser, browser_page  # noqa: F401 # fixtures of every folder
 from typing_extensions import override
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has none
 
