@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from nexus.config.secret_box import SecretBox
 from nexus.data.json_text import JSON, copied
@@ -46,7 +46,7 @@ class StoredValues:
     def __init__(self, store: KeyValueStore, box: SecretBox) -> None:
         self._store = store
         self._box = box
-        self._watchers: WeakKeyDictionary[Watcher, str] = WeakKeyDictionary()
+        self._watchers: dict[str, WeakSet[Watcher]] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def watch(self, plugin: str, watcher: Watcher) -> None:
@@ -54,7 +54,7 @@ class StoredValues:
 
         Two generations of a plugin side by side each have their copy, and both stay right.
         """
-        self._watchers[watcher] = plugin
+        self._watchers.setdefault(plugin, WeakSet()).add(watcher)
 
     def exclusive(self, plugin: str) -> asyncio.Lock:
         """Give the lock under which a plugin's values are read and taken over, or written.
@@ -124,7 +124,7 @@ class StoredValues:
             watcher.stored_changed(changes)
 
     def _watching(self, plugin: str) -> list[Watcher]:
-        return [one for one, name in self._watchers.items() if name == plugin]
+        return list(self._watchers.get(plugin, ()))
 
     def _opened(self, plugin: str, key: str, entry: dict[str, JSON]) -> JSON:
         if _SECRET in entry:

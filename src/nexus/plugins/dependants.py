@@ -44,10 +44,18 @@ class Dependants:
 
     def __init__(self) -> None:
         self._live: dict[str, Dependant] = {}
+        # Whom a change of a plugin may concern; who is told is decided when there is one.
+        self._perhaps: dict[str, set[str]] = {}
 
     def add(self, dependant: Dependant) -> None:
         """Take note of a generation that is live now, in place of its predecessor."""
         self._live[dependant.plugin] = dependant
+        for provider in dependant.needs:
+            self.note(dependant.plugin, provider)
+
+    def note(self, plugin: str, provider: str) -> None:
+        """Take note that a generation of a plugin, be it live or not, has an object of another."""
+        self._perhaps.setdefault(provider, set()).add(plugin)
 
     def remove(self, dependant: Dependant) -> None:
         """Take note of a generation that is live no longer."""
@@ -65,8 +73,9 @@ class Dependants:
             limit: Seconds that each of them may take; all are told at once.
         """
         calls = []
-        for each in tuple(self._live.values()):
-            if each.plugin == provider:
+        for name in sorted(self._perhaps.get(provider, ())):
+            each = self._live.get(name)
+            if each is None or name == provider:
                 continue
             stale = each.give_up(provider, generation)
             if stale or provider in each.needs:

@@ -51,7 +51,9 @@ def detached_context(plugin: "BasePlugin") -> PluginContext:
         identity=Identity(name=name) if manifest is None else Identity.of(manifest),
         permissions=permissions,
         events=DetachedEvents(name, EventDeclarations() if manifest is None else manifest.events),
-        services=ServiceContributions(ServiceRegistry(), name, 1, cell, permissions),
+        services=ServiceContributions(
+            ServiceRegistry(), name, 1, cell, permissions, took=lambda _: None
+        ),
         settings=DetachedSettings(name, manifest, folder),
         data=stored.data,
         database=stored.database,

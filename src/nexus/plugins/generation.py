@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from nexus.config import PluginConfiguration
@@ -75,7 +76,12 @@ class Generation:
         self._committed_at: datetime | None = None
         self._permissions = permissions = platform.grants.permission_set(manifest)
         self.services = ServiceContributions(
-            platform.services, self.plugin, self.number, self._cell, permissions
+            platform.services,
+            self.plugin,
+            self.number,
+            self._cell,
+            permissions,
+            took=partial(platform.dependants.note, self.plugin),
         )
         self.events = EventContributions(
             platform.bus,

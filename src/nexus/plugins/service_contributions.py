@@ -1,6 +1,7 @@
 """The services of one generation."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from nexus.plugins.dependants import Taken
@@ -18,6 +19,7 @@ class ServiceContributions:
         number: The generation's number.
         cell: The generation's stage.
         permissions: Which services of others it may use.
+        took: Told of each plugin of which it is given an object.
     """
 
     def __init__(
@@ -27,7 +29,9 @@ class ServiceContributions:
         number: int,
         cell: StageCell,
         permissions: PermissionSet,
+        took: Callable[[str], None],
     ) -> None:
+        self._took = took
         self._registry = registry
         self._plugin = plugin
         self._number = number
@@ -79,8 +83,9 @@ class ServiceContributions:
         offer = self._offer(wanted)
         if offer is None:
             return None
-        if offer.owner != self._plugin:
-            self._taken.add(_taken(offer))
+        if offer.owner != self._plugin and (taken := _taken(offer)) not in self._taken:
+            self._taken.add(taken)
+            self._took(offer.owner)
         return offer.service
 
     def require(self, wanted: str | type[Any]) -> Any:
@@ -102,8 +107,7 @@ class ServiceContributions:
 
     def outdated(self) -> list[Taken]:
         """Give what was taken and is no longer what its name gives."""
-        live = {_taken(offer) for offer in self._registry.offers()}
-        return [each for each in self._taken if each not in live]
+        return [each for each in self._taken if not self._is_live(each)]
 
     async def drain(self, limit: float) -> int:
         """Wait for the calls by way of references, and give how many go on at the limit."""
@@ -120,6 +124,10 @@ class ServiceContributions:
         if offer is not None:
             self._permissions.require_service(offer.name, offer.owner)
         return offer
+
+    def _is_live(self, taken: Taken) -> bool:
+        offer = self._registry.holder(taken.name)
+        return offer is not None and _taken(offer) == taken
 
     def _require_offer(self, name: str) -> Offer:
         offer = self._registry.require_offer(name)

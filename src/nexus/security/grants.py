@@ -55,7 +55,7 @@ class Grants:
         self._denied = denied
         self._known: dict[str, dict[str, Grant]] = {}
         self._asked: dict[str, tuple[str, ...]] = {}
-        self._sets: WeakSet[PermissionSet] = WeakSet()
+        self._sets: dict[str, WeakSet[PermissionSet]] = {}
 
     # What there is
 
@@ -100,7 +100,7 @@ class Grants:
             dependencies=[each.name for each in manifest.dependencies],
             denied=self._denied,
         )
-        self._sets.add(made)
+        self._sets.setdefault(manifest.name, WeakSet()).add(made)
         return made
 
     def shown(self, plugin: str, asked: Iterable[str]) -> list[dict[str, Any]]:
@@ -129,9 +129,8 @@ class Grants:
             self._asked[plugin] = tuple(asked)
         rows: Mapping[str, Any] = await self._store.items(NAMESPACE, f"{plugin} ")
         self._known[plugin] = {key.partition(" ")[2]: Grant(**row) for key, row in rows.items()}
-        for each in self._sets:
-            if each.plugin == plugin:
-                each.grant(self._granted(plugin, each.asked))
+        for each in self._sets.get(plugin, ()):
+            each.grant(self._granted(plugin, each.asked))
 
     async def put(self, plugin: str, permissions: Iterable[str], grant: Grant) -> None:
         """Store what was said of permissions; `read` has this process go by it."""

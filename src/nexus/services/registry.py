@@ -108,6 +108,10 @@ class ServiceRegistry:
         """Tell whether this very offer is what its name gives now."""
         return self._live.get(offer.name) is offer
 
+    def holder(self, name: str) -> Offer | None:
+        """Give the live offer of this name, or None; counts as no use of it."""
+        return self._live.get(name)
+
     def reference(self, name: str) -> ServiceReference:
         """Give a handle that stays valid across swaps of the provider."""
         return ServiceReference(name, self.offer, self.require_offer)

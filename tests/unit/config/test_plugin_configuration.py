@@ -426,7 +426,7 @@ async def test_a_thrown_away_configuration_is_not_kept_alive(
     del configuration
     gc.collect()
 
-    assert len(stored._watchers) == 0
+    assert not any(stored._watchers.values())
 
 
 async def test_forgetting_a_plugin_removes_what_was_stored(

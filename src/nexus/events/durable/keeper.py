@@ -104,7 +104,7 @@ class Keeper:
             await log.outbox.adopt()
         if not log.settings.alone:
             await log.sharing.share()
-        log.look_for_letters()
+        log.look_for_letters(await log.letter_box.retrying())
         self.trouble = ""
 
     async def _notice(self, version: int | None = None) -> None:

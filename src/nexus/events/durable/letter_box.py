@@ -163,6 +163,13 @@ class LetterBox:
         """Remove letters."""
         return await self._delete(self._database, letter_ids)
 
+    async def retrying(self) -> Sequence[SubscriptionKey]:
+        """Give the subscriptions that have letters which are to be tried again."""
+        rows = await self._database.fetch_all(
+            "SELECT DISTINCT plugin, pattern FROM nexus_event_letters WHERE state = 'retrying'"
+        )
+        return [SubscriptionKey(plugin, pattern) for plugin, pattern in rows]
+
     async def to_retry(self, key: SubscriptionKey) -> Sequence[Buried]:
         """Give the letters of a subscription that are to be tried again, oldest first.
 

@@ -223,7 +223,7 @@ class DurableLog:
     async def retract(self, plugin: str, *, but: Collection[str] = ()) -> None:
         """Forget the subscriptions of a plugin and what waits for them."""
         await self.records.remove(
-            [key for key in self.records.all if key.plugin == plugin and key.pattern not in but]
+            [key for key in self.records.of(plugin) if key.pattern not in but]
         )
 
     async def keep_only(self, plugins: Collection[str]) -> None:
@@ -347,10 +347,12 @@ class DurableLog:
         """Remove dead letters."""
         return await self.letter_box.drop(letter_ids)
 
-    def look_for_letters(self) -> None:
-        """Look for dead letters that are to be tried again."""
-        for stream in self._streams.values():
-            stream.look_for_letters()
+    def look_for_letters(self, keys: Iterable[SubscriptionKey] | None = None) -> None:
+        """Look for dead letters that are to be tried again, of all subscriptions or of some."""
+        streams = self._streams
+        found = streams if keys is None else [key for key in keys if key in streams]
+        for key in found:
+            streams[key].look_for_letters()
 
     @property
     def condition(self) -> LogCondition:

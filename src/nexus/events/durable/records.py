@@ -42,6 +42,7 @@ class Records:
         self._dialect = Dialect.of(database.engine)
         self._letter_box = letter_box
         self._known: dict[SubscriptionKey, int] = {}
+        self._of: dict[str, set[SubscriptionKey]] = {}
         self._trie: PatternTrie[SubscriptionKey] = PatternTrie()
         self._wanting: dict[str, tuple[SubscriptionKey, ...]] = {}
         self._callbacks: list[Callable[[], None]] = []
@@ -56,6 +57,10 @@ class Records:
     def all(self) -> Collection[SubscriptionKey]:
         """All of them."""
         return self._known.keys()
+
+    def of(self, plugin: str) -> Collection[SubscriptionKey]:
+        """Give those of a plugin."""
+        return frozenset(self._of.get(plugin, ()))
 
     def when_changed(self, callback: Callable[[], None]) -> None:
         """Have a function called whenever `wanting` may give another answer."""
@@ -94,8 +99,10 @@ class Records:
             return
         for key in self._known.keys() - known.keys():
             self._trie.remove(key.pattern, key)
+            self._of[key.plugin].discard(key)
         for key in known.keys() - self._known.keys():
             self._trie.add(key.pattern, key)
+            self._of.setdefault(key.plugin, set()).add(key)
         self._known = known
         self._wanting.clear()
         for callback in self._callbacks:
