@@ -69,10 +69,12 @@ def including_app(plugins: int) -> Any:
 
 def nexus_app(plugins: int) -> Any:
     """Build our application with all its default middleware and this many plugins."""
+    from nexus.app.http_rules import rules_of
+    from nexus.config.http_section import HttpSettings
     from nexus.web.application import NexusFastAPI
     from nexus.web.mount import build_mount
 
-    app = NexusFastAPI(title="Benchmark", max_body_size=16 * 1024 * 1024)
+    app = NexusFastAPI(title="Benchmark", rules=rules_of(HttpSettings()))
     current: ContextVar[Any] = ContextVar("owner", default=None)
     for number in range(plugins):
         name = f"p{number}"

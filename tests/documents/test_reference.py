@@ -260,7 +260,7 @@ async def test_the_data_of_the_platforms_events_is_listed(
 
 async def test_every_header_of_the_platform_is_listed(client: httpx.AsyncClient) -> None:
     text = section(reference("http"), "## Headers of every answer")
-    answer = await client.get("/plugins/example/?number=1")
+    answer = await client.get("https://nexus.test/plugins/example/?number=1")
     sent = {name for name in answer.headers if name not in {"content-length", "content-type"}}
     listed = {
         name.lower(): row[1] for row in rows(text) for name in re.findall(r"`([^`]+)`", row[0])

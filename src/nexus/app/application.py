@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import Receive, Scope, Send
 
 from nexus._version import __version__
+from nexus.app.http_rules import rules_of
 from nexus.app.parts import Parts
 from nexus.app.process import end_process, write_first_token
 from nexus.app.wiring import add_routes, configuring, make_convergence, make_operator, make_platform
@@ -86,7 +87,7 @@ class NexusApp:
             title=settings.name,
             version=__version__,
             docs=settings.http.docs,
-            max_body_size=settings.http.body_limit,
+            rules=rules_of(settings.http),
             access_log=settings.logging.access,
             status_of=self._status_of,
             breakers=parts.breakers,

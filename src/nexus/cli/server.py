@@ -21,7 +21,7 @@ from typing_extensions import override
 from nexus.app import NexusApp
 from nexus.cli.banner import show_banner, show_outcome, show_token
 from nexus.cli.exit_codes import ExitCode
-from nexus.cli.http_protocol import BoundedHttpProtocol
+from nexus.cli.http_protocol import bounded_by
 from nexus.cli.listening import local_url
 from nexus.cli.output import Output
 from nexus.cli.reloading import reload_on_change
@@ -81,7 +81,7 @@ def server_config(app: NexusApp) -> uvicorn.Config:
         lifespan="on",
         # The plugins' requests are cut at the limit itself, and get an answer.
         timeout_graceful_shutdown=math.ceil(settings.shutdown.drain_timeout) + _CUT_SECONDS,
-        http=BoundedHttpProtocol,
+        http=bounded_by(settings.http.header_limit, settings.http.header_timeout),
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
         root_path=settings.server.root_path,

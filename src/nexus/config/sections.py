@@ -3,9 +3,7 @@
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     field_validator,
@@ -13,21 +11,14 @@ from pydantic import (
 )
 
 from nexus.config.event_engine import STREAM_NAME, parse_engine
+from nexus.config.section import Count, Seconds, Section
 from nexus.data.url import parse_url
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 _SHORTEST_SECRET: Final = 16
 
 
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
-
-
-class Section(BaseModel):
-    """A group of settings: no unknown keys, no changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ServerSettings(Section):
@@ -156,20 +147,6 @@ class ShutdownSettings(Section):
         " them together.",
     )
     timeout: Seconds = Field(10.0, description="Seconds that a plugin's shutdown() may take.")
-
-
-class HttpSettings(Section):
-    """How HTTP is served."""
-
-    docs: bool = Field(default=True, description="Whether /docs and /openapi.json are served.")
-    body_limit: Count = Field(
-        16 * 1024 * 1024, description="The greatest size of a request's body, in bytes."
-    )
-    require_declared_auth: bool = Field(
-        default=False,
-        description="Whether a plugin with a route that its manifest does not declare in"
-        " api_endpoints is refused at its start.",
-    )
 
 
 class EventSettings(Section):

@@ -9,17 +9,17 @@ from pydantic import BaseModel, Field, PrivateAttr, field_validator
 from pydantic.fields import FieldInfo
 
 from nexus.config.event_engine import parse_engine
+from nexus.config.http_section import HttpSettings
+from nexus.config.section import Section
 from nexus.config.sections import (
     AuditSettings,
     ClusterSettings,
     DatabaseSettings,
     EventSettings,
     HealthSettings,
-    HttpSettings,
     JobsSettings,
     LoggingSettings,
     PermissionSettings,
-    Section,
     SecuritySettings,
     ServerSettings,
     ShutdownSettings,

@@ -14,12 +14,14 @@ from typing_extensions import override
 
 from nexus.security.gate import IdentityGate
 from nexus.web.breaker import Breakers
+from nexus.web.cross_origin import cross_origin_middleware
 from nexus.web.dispatcher import PluginDispatcher, Status
 from nexus.web.docs import add_docs
 from nexus.web.errors import EXCEPTION_HANDLERS
 from nexus.web.front import FusedMiddleware
 from nexus.web.http_metrics import HttpMetrics
 from nexus.web.openapi import OpenApiDocument
+from nexus.web.rules import HttpRules
 
 _TELEMETRY_SECONDS = 1.0
 
@@ -27,10 +29,10 @@ _TELEMETRY_SECONDS = 1.0
 class NexusFastAPI(FastAPI):
     """A FastAPI application whose plugins can come and go while it serves.
 
-    From the outside in: the front (ids, headers, limits, counts, last resort), the middleware that
-    the builder added, the dispatcher. The dispatcher hands a plugin's requests straight to its
-    mount, which supplies what FastAPI's remaining layers would; all other requests pass through
-    those layers as in any FastAPI application.
+    From the outside in: the front (ids, headers, limits, counts, last resort), CORS where it is on,
+    the middleware that the builder added, the dispatcher. The dispatcher hands a plugin's requests
+    straight to its mount, which supplies what FastAPI's remaining layers would; all other requests
+    pass through those layers as in any FastAPI application.
 
     Attributes:
         dispatcher: Where plugins' mounts go live.
@@ -43,7 +45,7 @@ class NexusFastAPI(FastAPI):
         self,
         *,
         docs: bool = True,
-        max_body_size: int | None = None,
+        rules: HttpRules | None = None,
         access_log: bool = False,
         status_of: Status | None = None,
         identity: IdentityGate | None = None,
@@ -55,8 +57,8 @@ class NexusFastAPI(FastAPI):
 
         Args:
             docs: Whether `/docs` and `/openapi.json` are served.
-            max_body_size: The largest request body in bytes that any route takes, None for no
-                limit. Routers and routes may set lower limits of their own.
+            rules: What requests are held to; no limits when left out. Routers and routes may set
+                a lower limit for bodies of their own.
             access_log: Whether every request writes a line to the logger `nexus.access`.
             status_of: Tells the state of a plugin that does not serve.
             identity: Knows who sends a request; nobody is known when left out.
@@ -71,7 +73,7 @@ class NexusFastAPI(FastAPI):
         )
         self.dispatcher.elsewhere = self
         self.openapi_document = OpenApiDocument(self)
-        self._max_body_size = max_body_size
+        self._rules = rules or HttpRules()
         self._access_log = access_log
         self._docs = docs
         self._telemetry_seen = False
@@ -102,10 +104,12 @@ class NexusFastAPI(FastAPI):
         app: ASGIApp = self.dispatcher
         for middleware, args, kwargs in reversed(self.user_middleware):
             app = middleware(app, *args, **kwargs)
+        if self._rules.cross_origin is not None:
+            app = cross_origin_middleware(app, self._rules.cross_origin)
         return FusedMiddleware(
             app,
             metrics=self.metrics,
-            max_body_size=self._max_body_size,
+            rules=self._rules,
             access_log=self._access_log,
             error_handler=last_resort,
         )

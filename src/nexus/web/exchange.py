@@ -8,7 +8,7 @@ from starlette.types import Message, Send
 
 from nexus.web.http_metrics import HttpSeries
 from nexus.web.response_start import check_start
-from nexus.web.security_headers import response_headers
+from nexus.web.security_headers import SecurityHeaders
 
 EXCHANGE_KEY = "nexus.exchange"
 """Where the exchange stands in the ASGI scope; a scope that a middleware copied shares it."""
@@ -27,10 +27,11 @@ class HttpExchange:
         ended: When the last byte was handed over, on the clock of `perf_counter`; 0 until then.
     """
 
-    __slots__ = ("_send", "ended", "plugin", "request_id", "series", "status")
+    __slots__ = ("_headers", "_send", "ended", "plugin", "request_id", "series", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, headers: SecurityHeaders) -> None:
         self._send = send
+        self._headers = headers
         self.request_id = request_id
         self.plugin: str | None = None
         self.series: HttpSeries | None = None
@@ -55,7 +56,8 @@ class HttpExchange:
             status, headers = message["status"], message.get("headers", ())
             check_start(status, headers)
             self.status = status
-            message = {**message, "headers": response_headers(headers, self.request_id)}
+            headers = self._headers.added_to(headers, self.request_id)
+            message = {**message, "headers": headers}
         elif kind != "http.response.body" or not message.get("more_body", False):
             self.ended = perf_counter()
         return self._send(message)
@@ -72,10 +74,11 @@ class WebSocketExchange:
         ended: Whether it was closed or refused.
     """
 
-    __slots__ = ("_send", "ended", "plugin", "request_id", "series", "started")
+    __slots__ = ("_headers", "_send", "ended", "plugin", "request_id", "series", "started")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, headers: SecurityHeaders) -> None:
         self._send = send
+        self._headers = headers
         self.request_id = request_id
         self.plugin: str | None = None
         self.series: HttpSeries | None = None
@@ -93,7 +96,7 @@ class WebSocketExchange:
             if kind == "websocket.accept":
                 headers = [*headers, (b"x-request-id", self.request_id.encode())]
             else:
-                headers = response_headers(headers, self.request_id)
+                headers = self._headers.added_to(headers, self.request_id)
             message = {**message, "headers": headers}
         elif kind == "websocket.close":
             self.ended = True

@@ -9,37 +9,32 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from nexus.observability import request_id as ids
 from nexus.plugins.plugin_trace import plugin_part
 from nexus.web.errors import http_exception_problem
 from nexus.web.exchange import EXCHANGE_KEY, HttpExchange, WebSocketExchange
+from nexus.web.hosts import HostRefused, HostRule
 from nexus.web.http_metrics import PLATFORM, HttpMetrics
 from nexus.web.problems import problem_response
+from nexus.web.request_body import limited
 from nexus.web.response_start import UnsendableResponse
+from nexus.web.rules import HttpRules
+from nexus.web.security_headers import SecurityHeaders
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("nexus.access")
 
 _CLIENT_GONE = 499
 _INTERNAL_ERROR = 1011
-
-
-class ContentTooLarge(HTTPException):
-    """The request's body is over the limit; FastAPI passes it on as it stands.
-
-    The connection stays open, and the server throws the rest of the body away: closing it now
-    would reset it, and many clients would not see the answer.
-    """
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(413, f"The body is larger than {limit} bytes.")
+_REFUSED = 1008
+_TLS = frozenset({"https", "wss"})
 
 
 class FusedMiddleware:
-    """Request ids, security headers, body limit, counts, access log and the last resort.
+    """Request ids, security headers, hosts, limits, counts, access log and the last resort.
 
     One layer instead of six: each layer of its own would cost every request two more coroutines
     and a scan of the headers. It takes the place of FastAPI's ServerErrorMiddleware.
@@ -50,13 +45,18 @@ class FusedMiddleware:
         app: ASGIApp,
         *,
         metrics: HttpMetrics,
-        max_body_size: int | None = None,
+        rules: HttpRules,
         access_log: bool = False,
         error_handler: ExceptionHandler | None = None,
     ) -> None:
         self.app = app
         self._metrics = metrics
-        self._limit = max_body_size
+        self._limit, self._body_seconds = rules.body_limit, rules.body_timeout
+        self._limits_bodies = (self._limit, self._body_seconds) != (None, None)
+        self._hosts = HostRule(rules.allowed_hosts) if rules.allowed_hosts else None
+        policy = rules.content_security_policy
+        self._headers = SecurityHeaders(policy)
+        self._tls_headers = SecurityHeaders(policy, rules.transport_security)
         self._access_log = access_log
         self._error_handler = error_handler
 
@@ -67,15 +67,17 @@ class FusedMiddleware:
             return
         began = perf_counter()
         request_id, has_body, length = _read_headers(scope)
-        exchange = HttpExchange(send, request_id)
+        exchange = HttpExchange(send, request_id, self._headers_for(scope))
         scope[EXCHANGE_KEY] = exchange
         scope.setdefault("state", {})["request_id"] = request_id
         metrics = self._metrics
         metrics.in_flight += 1
         token = ids.current_request_id.set(request_id)
         try:
-            if has_body and self._limit is not None:
-                receive = limited(receive, self._limit, length)
+            if self._hosts is not None:
+                self._hosts.check(scope["path"], scope["headers"])
+            if has_body and self._limits_bodies:
+                receive = limited(receive, length, self._limit, self._body_seconds)
             await self.app(scope, receive, exchange.send)
         except Exception as error:  # noqa: BLE001 # the border of plugin code
             await self._answer_error(scope, receive, exchange, error)
@@ -87,6 +89,9 @@ class FusedMiddleware:
             series.observe(scope["method"], exchange.status or _CLIENT_GONE, seconds)
             if self._access_log:
                 _log_access(scope, exchange, seconds)
+
+    def _headers_for(self, scope: Scope) -> SecurityHeaders:
+        return self._tls_headers if scope.get("scheme") in _TLS else self._headers
 
     async def _answer_error(
         self, scope: Scope, receive: Receive, exchange: HttpExchange, error: Exception
@@ -130,12 +135,18 @@ class FusedMiddleware:
             await self.app(scope, receive, send)
             return
         request_id, _, _ = _read_headers(scope)
-        exchange = WebSocketExchange(send, request_id)
+        exchange = WebSocketExchange(send, request_id, self._headers_for(scope))
         scope[EXCHANGE_KEY] = exchange
         scope.setdefault("state", {})["request_id"] = request_id
         token = ids.current_request_id.set(request_id)
         try:
+            if self._hosts is not None:
+                self._hosts.check(scope["path"], scope["headers"])
             await self.app(scope, receive, exchange.send)
+        except HostRefused as refused:
+            await exchange.send(
+                {"type": "websocket.close", "code": _REFUSED, "reason": refused.detail}
+            )
         except WebSocketDisconnect:
             # The other side went away, and the handler had nothing to say to that.
             return
@@ -163,28 +174,6 @@ def _read_headers(scope: Scope) -> tuple[str, bool, bytes]:
     # Before HTTP/2 a body is always announced.
     has_body = has_body or not scope.get("http_version", "1.1").startswith("1")
     return request_id or ids.new_request_id(), has_body, length
-
-
-def limited(receive: Receive, limit: int, content_length: bytes) -> Receive:
-    """Have `receive` refuse a body of more than `limit` bytes.
-
-    Raises:
-        ContentTooLarge: The body is announced to be larger.
-    """
-    if content_length.isdigit() and int(content_length) > limit:
-        raise ContentTooLarge(limit)
-    taken = 0
-
-    async def receive_within_limit() -> Message:
-        nonlocal taken
-        message = await receive()
-        if message["type"] == "http.request":
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise ContentTooLarge(limit)
-        return message
-
-    return receive_within_limit
 
 
 def _log_error(

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from nexus.web.application import NexusFastAPI
 from nexus.web.exposure import HttpExposure
+from nexus.web.rules import HttpRules
 
 
 class ReadyServer(uvicorn.Server):
@@ -46,7 +47,7 @@ class Served:
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
-    app = NexusFastAPI(max_body_size=1000)
+    app = NexusFastAPI(rules=HttpRules(body_limit=1000))
     current: ContextVar[Any] = ContextVar("owner", default=None)
     exposure = HttpExposure(app.dispatcher, metrics=app.metrics, current=current, app=app)
     server = ReadyServer(uvicorn.Config(app, port=0, log_config=None, ws="websockets-sansio"))

@@ -136,6 +136,26 @@ def test_all_problems_are_told_at_once_with_place_and_nearest_spelling(
     assert len(problems) == 9
 
 
+def test_hosts_origins_and_headers_are_what_browsers_and_servers_know(
+    application: Application,
+) -> None:
+    problems = application.problems(
+        "http:\n"
+        "  allowed_hosts: [https://shop.example.com]\n"
+        "  cors_origins: [https://shop.example.com/path]\n"
+        "  cors_methods: ['*']\n"
+        '  transport_security: "a\\r\\nSet-Cookie: b=c"\n'
+    )
+    assert set(problems) == {
+        "http.allowed_hosts",
+        "http.cors_origins",
+        "http.cors_methods",
+        "http.transport_security",
+    }
+    cookies = application.problems("http: {cors_origins: ['*'], cors_credentials: true}")
+    assert "any page could act as its visitor" in cookies["http"]
+
+
 def test_a_rule_between_settings_names_its_section(application: Application) -> None:
     problems = application.problems("events: {retry_delay: 50}")
 

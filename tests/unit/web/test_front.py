@@ -13,6 +13,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from nexus.errors import ContextClosed, PluginNotFound
 from nexus.observability.request_id import current_request_id
+from nexus.web.rules import HttpRules
+from nexus.web.security_headers import PAGE_POLICY
 
 
 @pytest.fixture
@@ -86,11 +88,19 @@ async def test_every_answer_carries_its_request_id_and_the_security_headers(
     assert "content-security-policy" in other.headers
 
 
-async def test_a_page_is_not_kept_from_loading_its_parts(site: Any, router: APIRouter) -> None:
+async def test_a_page_may_load_what_comes_from_here_and_no_inline_code(
+    site: Any, new_site: Any, router: APIRouter
+) -> None:
     await site.install("foo", router)
     answer = await site.http.get("/plugins/foo/html")
-    assert "content-security-policy" not in answer.headers
+    assert answer.headers["content-security-policy"] == PAGE_POLICY
+    assert "unsafe" not in PAGE_POLICY
     assert answer.headers["x-frame-options"] == "DENY"
+    open_site = new_site(rules=HttpRules(content_security_policy=""))
+    await open_site.install("foo", router)
+    async with open_site.http as http:
+        assert "content-security-policy" not in (await http.get("/plugins/foo/html")).headers
+        assert "content-security-policy" in (await http.get("/plugins/foo/json")).headers
 
 
 async def test_headers_that_the_plugin_set_stay(site: Any, router: APIRouter) -> None:
@@ -140,7 +150,7 @@ async def test_a_body_over_the_limit_is_refused_announced_or_not(
         for _ in range(3):
             yield b"12345"
 
-    site = new_site(max_body_size=10)
+    site = new_site(rules=HttpRules(body_limit=10))
     await site.install("foo", router)
     async with site.http as http:
         assert (await http.post("/plugins/foo/size", content=b"1" * 10)).json() == 10
@@ -165,7 +175,7 @@ async def test_the_limit_holds_for_what_reads_the_body_without_fastapi(new_site:
 
     router = APIRouter()
     router.mount("/raw", raw)
-    site = new_site(max_body_size=6)
+    site = new_site(rules=HttpRules(body_limit=6))
     await site.install("foo", router)
     async with site.http as http:
         assert (await http.post("/plugins/foo/raw/", content=chunks())).status_code == 413

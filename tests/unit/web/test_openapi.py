@@ -269,7 +269,7 @@ async def test_a_document_of_the_builders_own_making_is_served(site: Any) -> Non
 
 
 async def test_a_mount_elsewhere_is_described_where_it_is(site: Any) -> None:
-    mount = build_mount("foo", 1, [router_of("plain")], prefix="/elsewhere")
+    mount = build_mount("foo", 1, [router_of("plain")], place="/elsewhere")
     site.app.dispatcher.publish(mount)
     assert "/elsewhere/pets" in (await document(site))["paths"]
 
