@@ -90,6 +90,7 @@ def restore(
     try:
         with while_stopped(target):
             kept = restore_database(file, target)
+            _record_restore(settings, file, kept)
     except DatabaseInUse as error:
         raise must_not_run("restore", settings, error) from error
     document = {"database": str(target), "replaced": None if kept is None else str(kept)}
@@ -100,6 +101,24 @@ def restore(
             out.say(f"What was there is kept as {kept}.")
 
     out.result(document, show)
+
+
+def _record_restore(settings: "Settings", file: Path, kept: Path | None) -> None:
+    """Put on record, in the database that is there now, that it has come from a file."""
+    import asyncio
+
+    from nexus.cli.audited import audited
+    from nexus.cli.stored import opened_database
+
+    async def record() -> None:
+        async with (
+            opened_database(settings) as database,
+            audited(database, "system.restore") as change,
+        ):
+            change.before = {"kept_as": None if kept is None else str(kept)}
+            change.after = {"file": str(file.absolute())}
+
+    asyncio.run(record())
 
 
 def _confirm(file: Path, target: Path, *, yes: bool, as_json: bool) -> None:
@@ -129,6 +148,7 @@ def _download(client: Any, file: Path, report: _Report) -> None:
 def _copy(settings: "Settings", file: Path, report: _Report) -> None:
     import asyncio
 
+    from nexus.cli.audited import audited
     from nexus.config.storage import database_file
     from nexus.data import SqliteDatabase, SqliteFile
     from nexus.errors import BackupRefused
@@ -142,7 +162,11 @@ def _copy(settings: "Settings", file: Path, report: _Report) -> None:
         )
 
     async def copy() -> None:
-        async with SqliteDatabase(SqliteFile(path=source)) as database:
+        async with (
+            SqliteDatabase(SqliteFile(path=source)) as database,
+            audited(database, "system.backup") as change,
+        ):
+            change.after = {"file": str(file.absolute())}
             await database.backup(file, progress=report)
 
     asyncio.run(copy())

@@ -105,6 +105,7 @@ async def _upgrade_all(
 async def _upgrade(
     database: "Database", plugin: "DiscoveredPlugin", *, may_take_over: bool
 ) -> dict[str, Any]:
+    from nexus.cli.audited import audited
     from nexus.data.migrations import has_migrations, read_revisions, take_over, upgrade
 
     done: list[str] = []
@@ -112,10 +113,12 @@ async def _upgrade(
     try:
         if has_migrations(plugin.folder):
             models = models_of(plugin)
-            if models is not None and may_take_over:
-                await take_over(database, plugin.name, plugin.folder, models)
-            ran = await upgrade(database, plugin.name, plugin.folder, models)
-            done = [each.name for each in ran]
+            async with audited(database, "db.upgrade", plugin=plugin.name) as change:
+                if models is not None and may_take_over:
+                    await take_over(database, plugin.name, plugin.folder, models)
+                ran = await upgrade(database, plugin.name, plugin.folder, models)
+                done = [each.name for each in ran]
+                change.after = {"ran": done}
             head = read_revisions(plugin.name, plugin.folder).head
     except DatabaseUnavailable:
         raise
@@ -153,11 +156,16 @@ async def _counted(database: "Database", loss: Any, there: frozenset[str]) -> st
 
 
 async def _downgrade(settings: "Settings", plugin: "DiscoveredPlugin", target: str) -> list[str]:
+    from nexus.cli.audited import audited
     from nexus.data.migrations import downgrade
 
     async with database_to_change(settings, "downgrade") as database:
         models = models_of(plugin)
-        done = await downgrade(database, plugin.name, plugin.folder, target, models)
+        recorded = audited(database, "db.downgrade", plugin=plugin.name, irreversible=True)
+        async with recorded as change:
+            change.before = {"target": target}
+            done = await downgrade(database, plugin.name, plugin.folder, target, models)
+            change.after = {"taken_back": [each.name for each in done]}
         return [each.name for each in done]
 
 

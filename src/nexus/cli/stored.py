@@ -125,9 +125,10 @@ class StoredApplication:
         before = await self.outlook(name)
         action = "plugin.enable" if enabled else "plugin.disable"
         async with self.changing(action, name) as change:
-            change.before = {"enabled": before.enabled}
             await self.store.set(NAMESPACE, name, {"enabled": enabled})
-            await QuarantineList(self.store).lift(name)
+            lifted = await QuarantineList(self.store).lift(name)
+            quarantined = {"quarantined": True} if lifted else {}
+            change.before = {"enabled": before.enabled, **quarantined}
             change.after = {"enabled": enabled}
         return await self.outlook(name)
 

@@ -5,6 +5,7 @@ happened, what was expected, and what to do next. `code` is stable, is part of t
 stands in the reference; the HTTP status that belongs to it is `nexus.web.errors`' affair.
 """
 
+from nexus.errors.audit import AuditRowRefused
 from nexus.errors.base import NexusError, nearest
 from nexus.errors.cluster import WorkersDiffer
 from nexus.errors.collections import (
@@ -121,6 +122,7 @@ from nexus.errors.unavailable import Unavailable
 
 __all__ = [
     "AmbiguousUpsert",
+    "AuditRowRefused",
     "BackupRefused",
     "BusNotRunning",
     "CollectionNotFound",

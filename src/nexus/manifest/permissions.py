@@ -16,6 +16,7 @@ from nexus.manifest.shapes import INVALID, Refusal, Text
 
 KNOWN_PERMISSIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "audit.write": "Write rows of its own into the audit log.",
         "database.read": "Read the plugin's own stored data.",
         "database.write": "Change the plugin's own stored data.",
         "events.publish": "Publish events under its own name and the names that it declares.",

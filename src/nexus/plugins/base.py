@@ -280,6 +280,37 @@ class BasePlugin(ABC):
         """
         return await self._nexus_context.delete_data(key)
 
+    async def write_audit(
+        self,
+        action: str,
+        *,
+        before: Any = None,
+        after: Any = None,
+        user: str = "",
+        address: str = "",
+        refused: bool = False,
+    ) -> None:
+        """Put on record that something was done, or refused.
+
+        Inside `async with self.db.transaction():` the row is there if and only if that commits.
+
+        Args:
+            action: What was done, such as `order.cancel`; the row has it as `<plugin>:<action>`.
+            before: What was, JSON-like, without secrets.
+            after: What is now, or why not.
+            user: The name of the user who did it; by default it was the plugin.
+            address: The network address that they came from.
+            refused: Whether it was refused, and not done.
+
+        Raises:
+            PermissionDenied: The manifest does not ask for `audit.write`.
+            AuditRowRefused: The action is no such name, or the values are too large.
+            DatabaseUnavailable: Nothing can be recorded now, so it should not be done either.
+        """
+        await self._nexus_context.write_audit(
+            action, before=before, after=after, user=user, address=address, refused=refused
+        )
+
     @property
     def db(self) -> "PluginDatabase":
         """The plugin's collections, models and transactions; use it from `initialize` on.

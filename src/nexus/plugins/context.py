@@ -9,6 +9,7 @@ from nexus.observability.health import HealthStatus
 from nexus.plugins.identity import Identity
 from nexus.plugins.plugin_database import PluginDatabase
 from nexus.plugins.ports import (
+    AuditPort,
     DataPort,
     EventsPort,
     Handler,
@@ -40,6 +41,7 @@ class PluginContext:
         data: Its way to its stored data.
         database: Its way to its collections and models.
         tasks: Its way to background work.
+        audit: Its way to the audit log.
         vitals: What is measured of it.
     """
 
@@ -54,6 +56,7 @@ class PluginContext:
         data: DataPort,
         database: PluginDatabase,
         tasks: TasksPort,
+        audit: AuditPort,
         vitals: Vitals,
     ) -> None:
         self.identity = identity
@@ -64,6 +67,7 @@ class PluginContext:
         self._settings = settings
         self._data = data
         self._tasks = tasks
+        self._audit = audit
         self._vitals = vitals
         self._closed = False
 
@@ -144,6 +148,12 @@ class PluginContext:
         self._enter("delete_data()")
         self._permissions.require("database.write", f"delete the data {key!r}")
         return await self._data.delete(key)
+
+    async def write_audit(self, action: str, **row: Any) -> None:
+        """Write into the audit log; see `BasePlugin.write_audit`."""
+        self._enter("write_audit()")
+        self._permissions.require("audit.write", f"write {action!r} into the audit log")
+        await self._audit.write(action, **row)
 
     def create_task(
         self, work: Work, name: str | None, *, restart: bool = True

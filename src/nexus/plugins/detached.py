@@ -58,6 +58,7 @@ def detached_context(plugin: "BasePlugin") -> PluginContext:
         data=stored.data,
         database=stored.database,
         tasks=tasks,
+        audit=stored.audit,
         vitals=DetachedVitals(),
     )
 

@@ -1,14 +1,19 @@
 """What a plugin without an application stores: in memory, with the statements of an application."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
+from nexus.audit import AuditLog
 from nexus.data import SqlKeyValueStore
 from nexus.data.engines.sqlite.inline import InlineDatabase
 from nexus.data.json_text import MAX_BYTES
 from nexus.plugins.data_access import DataAccess
 from nexus.plugins.own_models import models_beside
+from nexus.plugins.plugin_audit import PluginAudit
 from nexus.plugins.plugin_data import PluginData
 from nexus.plugins.plugin_database import PluginDatabase, PreparedData
+from nexus.plugins.presentable import presentable
 from nexus.plugins.seeding import collections_of, first_documents, seed_documents
 from nexus.plugins.stage import StageCell
 from nexus.security import PermissionSet
@@ -36,6 +41,7 @@ class DetachedData:
         self._memory = InlineDatabase()
         self._store = SqlKeyValueStore(self._memory)
         self.data = PluginData(self._store, name, cell)
+        self.audit = DetachedAudit(self._memory, name, cell)
         self.database = PluginDatabase(
             name,
             self._memory,
@@ -73,3 +79,21 @@ class DetachedData:
             for metadata in models.metadata:
                 await connection.run_sync(metadata.create_all)
         return sessions
+
+
+class DetachedAudit(PluginAudit):
+    """An audit log in memory; its table is made at the first row."""
+
+    def __init__(self, memory: InlineDatabase, plugin: str, cell: StageCell) -> None:
+        log = AuditLog(memory, presentable)
+        super().__init__(log, plugin, cell)
+        self._open = log.open
+        self._is_open = False
+
+    @override
+    async def write(self, action: str, **row: Any) -> None:
+        """Write a row; see `BasePlugin.write_audit`."""
+        if not self._is_open:
+            await self._open()
+            self._is_open = True
+        await super().write(action, **row)

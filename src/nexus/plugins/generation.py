@@ -23,6 +23,7 @@ from nexus.plugins.host import Blueprint, HostedPlugin
 from nexus.plugins.identity import Identity
 from nexus.plugins.job_contributions import JobContributions
 from nexus.plugins.platform import Platform
+from nexus.plugins.plugin_audit import PluginAudit
 from nexus.plugins.plugin_data import PluginData
 from nexus.plugins.plugin_database import PluginDatabase, PreparedData
 from nexus.plugins.plugin_settings import PluginSettings
@@ -102,6 +103,7 @@ class Generation:
             platform.database,
             DataAccess(self.plugin, permissions, self._cell, platform.database),
         )
+        audit = PluginAudit(platform.audit, self.plugin, self._cell)
         self._context = PluginContext(
             identity=Identity.of(manifest),
             permissions=permissions,
@@ -113,10 +115,12 @@ class Generation:
                 self._cell,
                 platform.settings_changed,
                 platform.database,
+                audit,
             ),
             data=PluginData(platform.store, self.plugin, self._cell),
             database=self._database,
             tasks=self.tasks,
+            audit=audit,
             vitals=self,
         )
 

@@ -15,6 +15,7 @@ from nexus.plugins.controller import PluginController
 from nexus.plugins.convergence import Convergence
 from nexus.plugins.granting import Granting
 from nexus.plugins.manager import PluginManager
+from nexus.plugins.plugin_audit import write_settings
 from nexus.plugins.settings_desk import SettingsDesk
 
 
@@ -100,7 +101,7 @@ class LocalOperator:
         try:
             async with self._database.transaction():
                 changes = await self._desk.store(name, values)
-                await _write_settings(self._audit, name, changes)
+                await write_settings(self._audit, name, changes)
         except BaseException:
             with suppress(NexusError):  # what was not stored must not be believed either
                 await self._desk.reread(name)
@@ -194,7 +195,7 @@ class ClusterOperator:
 
         async def store() -> None:
             changes.extend(await self._desk.store(name, values))
-            await _write_settings(self._audit, name, changes)
+            await write_settings(self._audit, name, changes)
 
         changes: list[ConfigChange] = []
         try:
@@ -269,15 +270,6 @@ async def _write_wish(audit: AuditLog, manager: PluginManager, name: str, *, ena
         plugin=name,
         before={"enabled": controller.enabled, "state": str(controller.status.state)},
         after={"enabled": enabled},
-    )
-
-
-async def _write_settings(audit: AuditLog, name: str, changes: Sequence[ConfigChange]) -> None:
-    await audit.write(
-        "plugin.configure",
-        plugin=name,
-        before={each.key: each.old for each in changes},
-        after={each.key: each.new for each in changes},
     )
 
 

@@ -4,6 +4,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from nexus.audit import AuditLog
 from nexus.config import ConfigChange
 from nexus.data import KeyValueStore
 from nexus.data.database import Database
@@ -60,6 +61,7 @@ class Platform:
         quarantine: Which plugins are not started again by themselves.
         safe_mode: Keeps plugins from starting while it is on.
         grants: What plugins may do.
+        audit: Who has changed what.
         settings_changed: Told (plugin, changes) after a plugin changed its own settings.
         mask: Takes secrets out of a text.
         dependants: Knows who is to be told when a generation serves no longer.
@@ -81,6 +83,7 @@ class Platform:
     quarantine: QuarantineList
     safe_mode: SafeMode
     grants: Grants
+    audit: AuditLog
     settings_changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]]
     mask: Callable[[str], str] = str
     dependants: Dependants = field(default_factory=Dependants)

@@ -1,12 +1,14 @@
 """The configuration of one plugin, as one of its generations reaches it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from nexus.config import ConfigChange, PluginConfiguration
 from nexus.data.database import Database
 from nexus.data.transaction import current_transaction
-from nexus.errors import ConfigInTransaction
+from nexus.errors import ConfigInTransaction, NexusError
+from nexus.plugins.plugin_audit import PluginAudit
 from nexus.plugins.stage import Stage, StageCell
 
 
@@ -19,6 +21,7 @@ class PluginSettings:
         cell: The generation's stage; what a discarded one sets is dropped.
         changed: Told (plugin, changes) after a change.
         database: The application's database.
+        audit: Has a row of every change.
     """
 
     def __init__(
@@ -28,12 +31,14 @@ class PluginSettings:
         cell: StageCell,
         changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]],
         database: Database,
+        audit: PluginAudit,
     ) -> None:
         self._configuration = configuration
         self._plugin = plugin
         self._cell = cell
         self._changed = changed
         self._database = database
+        self._audit = audit
 
     async def get(self, key: str, default: Any) -> Any:
         """Give the value in force, or the default."""
@@ -52,5 +57,12 @@ class PluginSettings:
             raise ConfigInTransaction(plugin=self._plugin, key=key)
         if self._cell.stage is Stage.DISCARDED:
             return
-        change = await self._configuration.set(key, value)
+        try:
+            async with self._database.transaction():
+                change = await self._configuration.set(key, value)
+                await self._audit.configured([change])
+        except BaseException:
+            with suppress(NexusError):  # what was not stored must not be believed either
+                await self._configuration.reread()
+            raise
         await self._changed(self._plugin, [change])

@@ -72,6 +72,22 @@ class DataPort(Protocol):
         """Delete a value, and tell whether there was one."""
 
 
+class AuditPort(Protocol):
+    """A plugin's way to the audit log."""
+
+    async def write(
+        self,
+        action: str,
+        *,
+        before: Any,
+        after: Any,
+        user: str,
+        address: str,
+        refused: bool,
+    ) -> None:
+        """Write a row in the plugin's name."""
+
+
 class TasksPort(Protocol):
     """A plugin's way to background work."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from nexus.audit import AuditLog
 from nexus.data import KeyValueStore
 from nexus.errors import NexusError
 from nexus.plugins.discovery import DiscoveredPlugin
@@ -25,10 +26,12 @@ class QuarantineList:
 
     Args:
         store: The key-value store in the database.
+        audit: Has a row of every quarantine and of its end; None where nothing begins or ends one.
     """
 
-    def __init__(self, store: KeyValueStore) -> None:
+    def __init__(self, store: KeyValueStore, audit: AuditLog | None = None) -> None:
         self._store = store
+        self._audit = audit
         self._entries: dict[str, Any] = {}
 
     async def read(self) -> None:
@@ -57,13 +60,22 @@ class QuarantineList:
         elif is_kept and not supervisor.quarantined:
             await self.lift(found.name)
 
-    async def lift(self, plugin: str) -> None:
-        """Forget that a plugin was quarantined, be it by another process."""
-        self._entries.pop(plugin, None)
+    async def lift(self, plugin: str) -> bool:
+        """Forget that a plugin was quarantined, be it by another process.
+
+        Returns:
+            Whether it was.
+        """
+        entry = self._entries.pop(plugin, None)
         try:
-            await self._store.delete(NAMESPACE, plugin)
+            was_kept = await self._store.delete(NAMESPACE, plugin)
+            if was_kept and self._audit is not None:
+                reason = entry["reason"] if entry else ""
+                await self._audit.write("plugin.release", plugin=plugin, before={"reason": reason})
         except NexusError as error:
             self._tell(plugin, error)
+            return False
+        return was_kept
 
     async def _enter(self, found: DiscoveredPlugin, supervisor: PluginSupervisor) -> None:
         verdict = supervisor.verdict
@@ -74,6 +86,9 @@ class QuarantineList:
         self._entries[found.name] = entry
         try:
             await self._store.set(NAMESPACE, found.name, entry)
+            if self._audit is not None:
+                after = {"reason": entry["reason"]}
+                await self._audit.write("plugin.quarantine", plugin=found.name, after=after)
         except NexusError as error:
             self._tell(found.name, error)
 

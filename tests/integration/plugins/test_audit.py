@@ -1,6 +1,13 @@
 """Who has changed what, over the management API."""
 
+import sqlite3
 from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from nexus.errors import AuditRowRefused, PermissionDenied
+from nexus.plugins import BasePlugin
 
 SETTINGS = {
     "word": {"type": "string", "default": "none"},
@@ -86,3 +93,89 @@ async def test_a_change_that_cannot_be_recorded_does_not_happen(workshop: Any) -
         entries = {each.key: each.value for each in site.app.desk.entries("foo")}
         assert entries["word"] == "none"
         await site.app.parts.audit.open()
+
+
+WRITES = """
+    async def initialize(self):
+        return True
+
+    async def cancel(self, order, **row):
+        async with self.db.transaction():
+            await self.write_audit("order.cancel", before={"order": order}, **row)
+            if order < 0:
+                raise ValueError(order)
+"""
+MAY = ["audit.write", "database.read", "database.write"]
+
+
+async def test_a_plugin_writes_rows_that_carry_its_name(workshop: Any) -> None:
+    workshop.plugin("shop", WRITES, permissions=MAY)
+    async with workshop.running() as site:
+        shop = site.plugin("shop")
+        await shop.cancel(7, user="ann", address="10.0.0.1", after={1: object, "k": CANARY})
+        await shop.cancel(8, refused=True)
+        with pytest.raises(ValueError, match="-1"):
+            await shop.cancel(-1)
+        second, first = await rows(site, action="shop:*")
+        assert first["actor"] == "user:ann", "as the plugin says, and the action says who says so"
+        assert (first["action"], first["plugin"]) == ("shop:order.cancel", "shop")
+        assert (first["address"], first["result"]) == ("10.0.0.1", "done")
+        assert first["after"] == {"1": "<class 'object'>", "k": CANARY}
+        assert (second["actor"], second["address"]) == ("plugin:shop", "")
+        assert (second["result"], second["before"]) == ("refused", {"order": 8})
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"action": "plugin.enable:x"}, "the action 'plugin.enable:x'"),
+        ({"action": ""}, "the action ''"),
+        ({"action": "a" * 101}, "at most 100 characters"),
+        ({"action": "a", "after": "x" * 70_000}, "70,010 bytes of before and after"),
+    ],
+)
+async def test_what_cannot_be_a_row_is_refused(
+    workshop: Any, row: dict[str, Any], problem: str
+) -> None:
+    workshop.plugin("shop", WRITES, permissions=MAY)
+    async with workshop.running() as site:
+        with pytest.raises(AuditRowRefused, match=problem):
+            await site.plugin("shop").write_audit(**row)
+        assert await rows(site, action="shop:*") == []
+
+
+async def test_a_plugin_that_may_not_writes_nothing(workshop: Any) -> None:
+    workshop.plugin("shop", WRITES, permissions=["database.write"])
+    async with workshop.running() as site:
+        with pytest.raises(PermissionDenied, match=r'Add "audit\.write" to "permissions"'):
+            await site.plugin("shop").cancel(1)
+
+
+async def test_what_a_plugin_itself_sets_is_on_record(workshop: Any) -> None:
+    workshop.plugin("foo", configuration=SETTINGS)
+    async with workshop.running() as site:
+        plugin = site.plugin("foo")
+        await plugin.set_config("word", "one")
+        await plugin.set_config("word", "one")
+        await plugin.set_config("key", CANARY)
+        secret, word = await rows(site, action="plugin.configure")
+        assert (word["actor"], word["plugin"]) == ("plugin:foo", "foo")
+        assert (word["before"], word["after"]) == ({"word": "none"}, {"word": "one"})
+        assert secret["after"] == {"key": "********"}
+        await site.app.database.execute("DROP TABLE nexus_audit")
+        with pytest.raises(sqlite3.OperationalError):
+            await plugin.set_config("word", "unrecorded")
+        assert await plugin.get_config("word") == "one"
+        await site.app.parts.audit.open()
+
+
+async def test_a_detached_plugin_has_an_audit_log_in_memory() -> None:
+    class Shop(BasePlugin):
+        @override
+        async def initialize(self) -> bool:
+            return True
+
+    shop = Shop()
+    await shop.write_audit("order.cancel", after={"order": 1})
+    with pytest.raises(AuditRowRefused):
+        await shop.write_audit("no such action")

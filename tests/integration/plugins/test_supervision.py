@@ -110,6 +110,14 @@ async def test_a_plugin_whose_tasks_never_run_is_quarantined_until_it_is_reloade
         assert site.state("feeder") is PluginState.QUARANTINED
         await site.api("POST", "/plugins/feeder/reload")
         assert site.state("feeder") is PluginState.RUNNING
+        rows = (await site.api("GET", "/audit?plugin=feeder")).json()["items"]
+        rows = [row for row in rows if row["action"] in {"plugin.quarantine", "plugin.release"}]
+        assert [(row["action"], row["actor"]) for row in rows] == [
+            ("plugin.release", "system"),
+            ("plugin.quarantine", "system"),
+        ]
+        assert rows[0]["before"] == rows[1]["after"]
+        assert "OSError: no network" in rows[0]["before"]["reason"]
 
 
 @pytest.mark.parametrize("lift", ["enable", "files"])

@@ -27,6 +27,19 @@ def test_data_survives_backup_and_restore(nexus, stored, application: Path, tmp_
 
     assert Path(said.json["replaced"]).is_file()
     assert nexus("config", "get", "greeter", "word", "--json").json["value"] == "before"
+    last = nexus("audit", "--limit", "1", "--json").json["items"][0]
+    assert (last["action"], last["actor"][:4]) == ("system.restore", "cli:")
+    assert last["after"] == {"file": str(file)}
+    assert last["before"] == {"kept_as": said.json["replaced"]}
+
+
+def test_a_backup_is_on_record(nexus, stored, tmp_path: Path) -> None:
+    nexus("backup", str(tmp_path / "backup.db"))
+    last = nexus("audit", "--limit", "1", "--json").json["items"][0]
+    assert (last["action"], last["after"]) == (
+        "system.backup",
+        {"file": str(tmp_path / "backup.db")},
+    )
 
 
 def test_a_backup_overwrites_nothing(nexus, stored, tmp_path: Path) -> None:

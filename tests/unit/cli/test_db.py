@@ -156,6 +156,15 @@ def test_downgrade_shows_what_goes_and_asks(write: Write, application: Path, nex
     done = nexus("db", "downgrade", "tasks", "base", "--yes")
     assert "took back 0001" in done.out
     assert tables(application) == {"tasks__alembic_version"}
+    rows = nexus("audit", "--plugin", "tasks", "--json").json["items"]
+    told = [(row["action"], row["result"], row["after"]) for row in reversed(rows)]
+    assert told == [
+        ("db.upgrade", "done", {"ran": ["0001", "0002"]}),
+        ("db.downgrade", "begun", None),
+        ("db.downgrade", "done", {"taken_back": ["0002"]}),
+        ("db.downgrade", "begun", None),
+        ("db.downgrade", "done", {"taken_back": ["0001"]}),
+    ]
     assert "nothing to take back" in nexus("db", "downgrade", "tasks", "base").out
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nexus.builtin.auth.passwords import Passwords
+from nexus.builtin.auth.records import NOBODY, Asker, record
 from nexus.builtin.auth.refresh_tokens import RefreshTokens
 from nexus.builtin.auth.roles import Roles
 from nexus.builtin.auth.sessions import Sessions
@@ -62,9 +63,15 @@ class Accounts:
         return document
 
     async def create(
-        self, username: str, password: str, *, email: str | None = None, roles: Sequence[str] = ()
+        self,
+        username: str,
+        password: str,
+        *,
+        email: str | None = None,
+        roles: Sequence[str] = (),
+        by: Asker = NOBODY,
     ) -> Document:
-        """Make a user; publishes `user.created`.
+        """Make a user, for whoever asks; publishes `user.created`.
 
         Raises:
             DuplicateKey: There is one of this name.
@@ -82,14 +89,27 @@ class Accounts:
         async with self._plugin.db.transaction():
             id_ = await self.all.insert(document)
             data = {"user_id": id_, "username": document["username"], "email": email}
+            after = {**data, "roles": document["roles"]}
+            await record(self._plugin, "user.create", by, after=after)
             await self._plugin.publish_event("user.created", data)
         return {**document, "_id": id_}
 
-    async def change(self, id_: str, changes: Mapping[str, Any]) -> Document | None:
+    async def change(
+        self, id_: str, changes: Mapping[str, Any], by: Asker = NOBODY
+    ) -> Document | None:
         """Change a user, None when there is none; publishes `user.updated`."""
         async with self._plugin.db.transaction():
-            if not await self.all.update(id_, dict(changes)):
+            before = await self.all.get(id_)
+            if before is None or not await self.all.update(id_, dict(changes)):
                 return None
+            whose = {"user_id": id_, "username": before["username"]}
+            await record(
+                self._plugin,
+                "user.update",
+                by,
+                before={**whose, **{name: before.get(name) for name in changes}},
+                after={**whose, **changes},
+            )
             data = {"user_id": id_, "changed": sorted(changes)}
             await self._plugin.publish_event("user.updated", data)
             if changes.get("active") is False:
@@ -97,21 +117,34 @@ class Accounts:
         document: Document | None = await self.all.get(id_)
         return document
 
-    async def set_password(self, id_: str, password: str) -> None:
-        """Set a password and end everything that the old one began."""
+    async def set_password(self, id_: str, password: str, by: Asker, *, action: str) -> None:
+        """Set a password and end everything that the old one began.
+
+        Args:
+            id_: Whose.
+            password: The new one.
+            by: Who asks.
+            action: What this is called on record.
+        """
         hashed = await self._passwords.hash(password)
         async with self._plugin.db.transaction():
             if await self.all.update(id_, {"password": hashed}):
+                document = await self.all.get(id_)
+                whose = {"user_id": id_, "username": document["username"]}
+                await record(self._plugin, action, by, after=whose)
                 await self.sign_out_everywhere(id_)
                 await self._plugin.publish_event("user.password_changed", {"user_id": id_})
 
-    async def remove(self, id_: str) -> bool:
+    async def remove(self, id_: str, by: Asker = NOBODY) -> bool:
         """Remove a user with all that is theirs; publishes `user.deleted`."""
         async with self._plugin.db.transaction():
             document = await self.all.get(id_)
             if document is None:
                 return False
             await self.all.delete(id_)
+            before = {**shown(document), "user_id": id_}
+            del before["id"], before["created"]
+            await record(self._plugin, "user.delete", by, before=before)
             await self.sign_out_everywhere(id_)
             for name in ("api_keys", "deliveries"):
                 await self._plugin.db.collection(name).delete({"user": id_})

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException
 
 from nexus.builtin.auth import accounts, bodies
-from nexus.builtin.auth.answers import check_password, nothing_there
+from nexus.builtin.auth.answers import By, check_password, nothing_there
 from nexus.builtin.auth.parts import AuthParts
+from nexus.builtin.auth.records import record
 from nexus.security import User, require_permission
 from nexus.security.user import covers
 
@@ -28,9 +29,11 @@ def admin_router(parts: AuthParts) -> APIRouter:
     _add_groups(router, parts)
 
     @router.post("/signing-keys/rotate")
-    async def rotate(_keeper: KeyKeeper) -> dict[str, str]:
+    async def rotate(_keeper: KeyKeeper, by: By) -> dict[str, str]:
         """Make a new signing key; tokens that the one before it has signed stay valid."""
-        return {"kid": await parts.keys.rotate()}
+        after = {"kid": await parts.keys.rotate()}
+        await record(parts.plugin, "signing_key.rotate", by, after=after)
+        return after
 
     return router
 
@@ -59,12 +62,12 @@ def _add_users(router: APIRouter, parts: AuthParts) -> None:
         return {"items": [accounts.shown(each) for each in found]}
 
     @router.post("/users", status_code=201)
-    async def create(body: bodies.NewUser, keeper: UserKeeper) -> dict[str, Any]:
+    async def create(body: bodies.NewUser, keeper: UserKeeper, by: By) -> dict[str, Any]:
         """Make a user."""
         await check_password(parts.plugin, body.password)
         await _check_roles(parts, keeper, body.roles)
         document = await parts.accounts.create(
-            body.username, body.password, email=body.email, roles=body.roles
+            body.username, body.password, email=body.email, roles=body.roles, by=by
         )
         return accounts.shown(document)
 
@@ -82,7 +85,9 @@ def _add_user(router: APIRouter, parts: AuthParts) -> None:
         return accounts.shown(await get(user_id))
 
     @router.patch("/users/{user_id}")
-    async def change(user_id: str, body: bodies.UserChanges, keeper: UserKeeper) -> dict[str, Any]:
+    async def change(
+        user_id: str, body: bodies.UserChanges, keeper: UserKeeper, by: By
+    ) -> dict[str, Any]:
         """Change a user; who is made inactive is signed out everywhere."""
         before = await get(user_id)
         await _check_roles(parts, keeper, body.roles or ())
@@ -91,16 +96,16 @@ def _add_user(router: APIRouter, parts: AuthParts) -> None:
         changes = {name: value for name, value in changes.items() if value is not None}
         if "email" in changes:
             changes["email_verified"] = False
-        document = await parts.accounts.change(user_id, changes) if changes else before
+        document = await parts.accounts.change(user_id, changes, by) if changes else before
         if document is None:
             raise nothing_there()
         return accounts.shown(document)
 
     @router.delete("/users/{user_id}", status_code=204)
-    async def delete(user_id: str, keeper: UserKeeper) -> None:
+    async def delete(user_id: str, keeper: UserKeeper, by: By) -> None:
         """Remove a user with everything that is theirs."""
         _refuse_more(keeper, await parts.roles.permissions((await get(user_id))["roles"]))
-        await parts.accounts.remove(user_id)
+        await parts.accounts.remove(user_id, by)
 
 
 def _add_roles(router: APIRouter, parts: AuthParts) -> None:
@@ -116,7 +121,7 @@ def _add_roles(router: APIRouter, parts: AuthParts) -> None:
         }
 
     @router.put("/roles/{name}", status_code=204)
-    async def put(name: bodies.Name, body: bodies.Role, keeper: RoleKeeper) -> None:
+    async def put(name: bodies.Name, body: bodies.Role, keeper: RoleKeeper, by: By) -> None:
         """Make a role, or say anew what it allows."""
         _refuse_more(keeper, await parts.roles.permissions([name]))
         _refuse_more(keeper, body.permissions)
@@ -125,13 +130,13 @@ def _add_roles(router: APIRouter, parts: AuthParts) -> None:
             if known is None:
                 raise HTTPException(422, f"There is no group {group}.")
             _refuse_more(keeper, known["permissions"])
-        await parts.roles.roles.upsert(name, body.model_dump())
+        await parts.roles.put("role", name, body.model_dump(), by)
 
     @router.delete("/roles/{name}", status_code=204)
-    async def delete(name: str, keeper: RoleKeeper) -> None:
+    async def delete(name: str, keeper: RoleKeeper, by: By) -> None:
         """Remove a role; who has it loses what it allows."""
         _refuse_more(keeper, await parts.roles.permissions([name]))
-        if not await parts.roles.roles.delete(name):
+        if not await parts.roles.remove("role", name, by):
             raise nothing_there()
 
 
@@ -145,18 +150,18 @@ def _add_groups(router: APIRouter, parts: AuthParts) -> None:
         }
 
     @router.put("/groups/{name}", status_code=204)
-    async def put(name: bodies.Name, body: bodies.Group, keeper: RoleKeeper) -> None:
+    async def put(name: bodies.Name, body: bodies.Group, keeper: RoleKeeper, by: By) -> None:
         """Make a group, or say anew what is in it."""
         before = await parts.roles.groups.get(name)
         _refuse_more(keeper, before["permissions"] if before else ())
         _refuse_more(keeper, body.permissions)
-        await parts.roles.groups.upsert(name, body.model_dump())
+        await parts.roles.put("group", name, body.model_dump(), by)
 
     @router.delete("/groups/{name}", status_code=204)
-    async def delete(name: str, keeper: RoleKeeper) -> None:
+    async def delete(name: str, keeper: RoleKeeper, by: By) -> None:
         """Remove a group; roles with it lose what it allows."""
         before = await parts.roles.groups.get(name)
         if before is None:
             raise nothing_there()
         _refuse_more(keeper, before["permissions"])
-        await parts.roles.groups.delete(name)
+        await parts.roles.remove("group", name, by)

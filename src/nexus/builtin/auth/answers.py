@@ -1,11 +1,13 @@
 """What several routes do alike."""
 
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import HTTPException, Request, Response
+from fastapi import Depends, HTTPException, Request, Response
 
+from nexus.builtin.auth.records import Asker
 from nexus.builtin.auth.sessions import csrf_token
 from nexus.plugins import BasePlugin
+from nexus.security import User, require_user
 
 _SECURE: Final = "__Host-nexus_session"
 _PLAIN: Final = "nexus_session"
@@ -14,6 +16,14 @@ _PLAIN: Final = "nexus_session"
 def address_of(request: Request) -> str:
     """Give where a request comes from, as far as the server trusts what it is told."""
     return request.client.host if request.client is not None else ""
+
+
+async def _asker(request: Request, user: Annotated[User, Depends(require_user)]) -> Asker:
+    """Give the user who asks, as they are put on record."""
+    return Asker(username=user.username, address=address_of(request))
+
+
+By = Annotated[Asker, Depends(_asker)]
 
 
 def session_of(request: Request) -> str | None:

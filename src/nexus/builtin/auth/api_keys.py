@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from nexus.builtin.auth.accounts import Accounts
+from nexus.builtin.auth.records import Asker, record
 from nexus.builtin.auth.secret_text import digest, new_secret, parted
 from nexus.errors import CredentialsRefused
 from nexus.plugins import BasePlugin
@@ -37,7 +38,7 @@ class ApiKeys:
         return self._plugin.db.collection("api_keys")
 
     async def create(
-        self, user: User, label: str, scopes: Sequence[str], expires: float
+        self, user: User, label: str, scopes: Sequence[str], expires: float, by: Asker
     ) -> tuple[dict[str, Any], str]:
         """Make a key; give what is shown of it, and the key itself, which nobody sees again."""
         secret = new_secret()
@@ -53,15 +54,18 @@ class ApiKeys:
         async with self._plugin.db.transaction():
             id_ = await self.all.insert(document)
             data = {"user_id": user.id, "key_id": id_}
+            said = {"label": label, "scopes": list(scopes), "expires": expires}
+            await record(self._plugin, "api_key.create", by, after={**data, **said})
             await self._plugin.publish_event("user.api_key_created", data)
         return shown({**document, "_id": id_}), f"{PREFIX}.{id_}.{secret}"
 
-    async def remove(self, user: User, id_: str) -> bool:
+    async def remove(self, user: User, id_: str, by: Asker) -> bool:
         """Remove one of the user's own keys; somebody else's is not there."""
         async with self._plugin.db.transaction():
             if not await self.all.delete({"_id": id_, "user": user.id}):
                 return False
             data = {"user_id": user.id, "key_id": id_}
+            await record(self._plugin, "api_key.delete", by, before=data)
             await self._plugin.publish_event("user.api_key_deleted", data)
         return True
 

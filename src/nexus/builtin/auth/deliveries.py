@@ -7,6 +7,7 @@ the service `auth.deliveries`, so that no log of events ever holds one.
 import time
 from typing import Any, Final
 
+from nexus.builtin.auth.records import Asker, record
 from nexus.builtin.auth.secret_text import digest, new_secret, parted
 from nexus.errors import VersionConflict
 from nexus.plugins import BasePlugin
@@ -22,7 +23,7 @@ class Deliveries:
     def __init__(self, plugin: BasePlugin) -> None:
         self._plugin = plugin
 
-    async def ask(self, kind: str, user: dict[str, Any]) -> None:
+    async def ask(self, kind: str, user: dict[str, Any], by: Asker) -> None:
         """Ask whoever listens to bring a user a token."""
         async with self._plugin.db.transaction():
             await self._all.delete({"user": user["_id"], "kind": kind})
@@ -36,6 +37,8 @@ class Deliveries:
                 }
             )
             data = {"user_id": user["_id"], "email": user["email"], "delivery_id": id_}
+            whose = {"user_id": user["_id"], "username": user["username"]}
+            await record(self._plugin, f"user.{kind}_request", by, after=whose)
             await self._plugin.publish_event(f"user.{kind}_requested", data)
 
     async def token(self, delivery_id: str) -> str | None:

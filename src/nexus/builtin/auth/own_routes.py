@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from nexus.builtin.auth import accounts, api_keys, bodies
-from nexus.builtin.auth.answers import address_of, check_password, give_session, nothing_there
+from nexus.builtin.auth.answers import By, address_of, check_password, give_session, nothing_there
 from nexus.builtin.auth.deliveries import VERIFY
 from nexus.builtin.auth.parts import AuthParts
 from nexus.errors import CredentialsRefused
@@ -45,10 +45,10 @@ def _add_account(router: APIRouter, parts: AuthParts) -> None:
         return {**accounts.shown(document), "permissions": sorted(user.permissions)}
 
     @router.patch("")
-    async def change(body: bodies.OwnChanges, user: InPerson) -> dict[str, Any]:
+    async def change(body: bodies.OwnChanges, user: InPerson, by: By) -> dict[str, Any]:
         """Change one's own e-mail address, which is then to be confirmed."""
         changes = {"email": body.email, "email_verified": False}
-        document = await parts.accounts.change(user.id, changes)
+        document = await parts.accounts.change(user.id, changes, by)
         if document is None:
             raise nothing_there()
         return accounts.shown(document)
@@ -57,19 +57,19 @@ def _add_account(router: APIRouter, parts: AuthParts) -> None:
 def _add_proofs(router: APIRouter, parts: AuthParts) -> None:
     @router.post("/password")
     async def password(
-        body: bodies.PasswordChange, user: InPerson, request: Request, response: Response
+        body: bodies.PasswordChange, user: InPerson, by: By, request: Request, response: Response
     ) -> dict[str, str]:
         """Set a new password; it ends all sessions and tokens, and begins a new session."""
         await check_password(parts.plugin, body.new)
         await parts.sign_in.by_password(user.username, body.current, address_of(request))
-        await parts.accounts.set_password(user.id, body.new)
+        await parts.accounts.set_password(user.id, body.new, by, action="user.password")
         if user.method != "session":
             return {}
         secret = await parts.sessions.begin(user.id)
         return {"csrf_token": give_session(request, response, secret)}
 
     @router.post("/email/verification", status_code=202)
-    async def verification(user: InPerson, request: Request) -> None:
+    async def verification(user: InPerson, by: By, request: Request) -> None:
         """Have a token sent to one's own address, to confirm it."""
         await parts.sign_in.take_attempt(address_of(request))
         document = await parts.accounts.all.get(user.id)
@@ -77,7 +77,7 @@ def _add_proofs(router: APIRouter, parts: AuthParts) -> None:
             raise CredentialsRefused
         if not document["email"]:
             raise HTTPException(409, "There is no e-mail address to confirm.")
-        await parts.deliveries.ask(VERIFY, document)
+        await parts.deliveries.ask(VERIFY, document, by)
 
 
 def _add_keys(router: APIRouter, parts: AuthParts) -> None:
@@ -88,18 +88,20 @@ def _add_keys(router: APIRouter, parts: AuthParts) -> None:
         return {"items": [api_keys.shown(each) for each in found]}
 
     @router.post("/keys", status_code=201)
-    async def create(body: bodies.NewKey, user: InPerson, response: Response) -> dict[str, Any]:
+    async def create(
+        body: bodies.NewKey, user: InPerson, by: By, response: Response
+    ) -> dict[str, Any]:
         """Make an API key; `key` is shown this once."""
         beyond = [each for each in body.scopes if not covers(user.permissions, each)]
         if beyond:
             raise HTTPException(403, f"You may not yourself: {', '.join(beyond)}.")
         expires = time.time() + body.days * _DAY
-        shown, key = await parts.api_keys.create(user, body.label, body.scopes, expires)
+        shown, key = await parts.api_keys.create(user, body.label, body.scopes, expires, by)
         response.headers["Cache-Control"] = "no-store"
         return {**shown, "key": key}
 
     @router.delete("/keys/{key_id}", status_code=204)
-    async def delete(key_id: str, user: InPerson) -> None:
+    async def delete(key_id: str, user: InPerson, by: By) -> None:
         """Remove one of one's own API keys."""
-        if not await parts.api_keys.remove(user, key_id):
+        if not await parts.api_keys.remove(user, key_id, by):
             raise nothing_there()

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from nexus.builtin.auth.records import Asker, record
 from nexus.builtin.auth.secret_text import digest, new_secret, parted
 from nexus.errors import CredentialsRefused, VersionConflict
 from nexus.plugins import BasePlugin
@@ -27,8 +28,12 @@ class RefreshTokens:
         )
         return family, f"{family}.{secret}"
 
-    async def renew(self, token: str) -> tuple[str, str, str]:
+    async def renew(self, token: str, address: str = "") -> tuple[str, str, str]:
         """Use a token up; give the user, the family and the next token.
+
+        Args:
+            token: The token.
+            address: Where it comes from.
 
         Raises:
             CredentialsRefused: It is not valid. Was it used before, the family has ended with this.
@@ -41,7 +46,10 @@ class RefreshTokens:
         if document["current"] != digest(secret) or not await self._replace(document, new):
             # Either a thief or the owner was here before; nobody can tell which.
             await self.end(family)
-            await self._plugin.publish_event("user.tokens_reused", {"user_id": document["user"]})
+            whose = {"user_id": document["user"]}
+            by = Asker(address=address)
+            await record(self._plugin, "token.reuse", by, after=whose, refused=True)
+            await self._plugin.publish_event("user.tokens_reused", whose)
             raise CredentialsRefused
         return document["user"], family, f"{family}.{new}"
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from nexus.builtin.auth.accounts import Accounts, folded
 from nexus.builtin.auth.passwords import Passwords
+from nexus.builtin.auth.records import Asker, record
 from nexus.builtin.auth.throttle import Throttle
 from nexus.errors import CredentialsRefused
 from nexus.plugins import BasePlugin
@@ -54,7 +55,10 @@ class SignIn:
         await self._throttle.forget("name", name)
         if renewed:
             await self._accounts.all.update(user["_id"], {"password": renewed})
-        data = {"user_id": user["_id"], "username": user["username"], "address": address}
+        whose = {"user_id": user["_id"], "username": user["username"]}
+        by = Asker(username=user["username"], address=address)
+        await record(self._plugin, "login", by, after=whose)
+        data = {**whose, "address": address}
         await self._plugin.publish_event("user.login", data)
         return user
 
@@ -62,7 +66,12 @@ class SignIn:
         self, user: dict[str, Any] | None, address: str, *, locked: bool
     ) -> None:
         # Not the name that was typed: people type passwords into the wrong field.
-        data = {"user_id": user["_id"] if user else None, "address": address}
+        whose = {"user_id": user["_id"] if user else None}
+        named = {**whose, "username": user["username"] if user else None}
+        by = Asker(address=address)
+        await record(self._plugin, "login", by, after=named, refused=True)
+        data = {**whose, "address": address}
         await self._plugin.publish_event("user.login_failed", data)
         if locked:
+            await record(self._plugin, "lock", by, after=named)
             await self._plugin.publish_event("user.locked", data)

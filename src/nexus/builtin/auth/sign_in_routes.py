@@ -15,6 +15,7 @@ from nexus.builtin.auth.answers import (
 )
 from nexus.builtin.auth.deliveries import RESET, VERIFY
 from nexus.builtin.auth.parts import AuthParts
+from nexus.builtin.auth.records import Asker, record
 from nexus.builtin.auth.secret_text import digest
 from nexus.errors import CredentialsRefused, DuplicateKey
 from nexus.security import User, current_user, require_user
@@ -47,7 +48,8 @@ def _add_setup(router: APIRouter, parts: AuthParts) -> None:
                 await plugin.db.collection("marks").insert({"_id": digest(token), "at": 0})
             except DuplicateKey:
                 raise CredentialsRefused from None
-            user = await parts.accounts.create(body.username, body.password, roles=["admin"])
+            by = Asker(address=address_of(request))
+            user = await parts.accounts.create(body.username, body.password, roles=["admin"], by=by)
         await plugin.set_config("setup_token", None)
         return {"id": user["_id"]}
 
@@ -72,6 +74,8 @@ def _add_sessions(router: APIRouter, parts: AuthParts) -> None:
         """End the browser's session."""
         if (secret := session_of(request)) and user is not None:
             await parts.sessions.end(secret)
+            by = Asker(username=user.username, address=address_of(request))
+            await record(parts.plugin, "logout", by, after={"user_id": user.id})
             await parts.plugin.publish_event("user.logout", {"user_id": user.id})
         take_session(response)
 
@@ -106,7 +110,7 @@ def _add_tokens(router: APIRouter, parts: AuthParts) -> None:
             family, refresh = await parts.refresh.begin(user)
         else:
             await parts.sign_in.take_attempt(address)
-            user, family, refresh = await parts.refresh.renew(refresh_token)
+            user, family, refresh = await parts.refresh.renew(refresh_token, address)
             if await parts.accounts.active_user(user, "token") is None:
                 raise CredentialsRefused
         access, seconds = await parts.access.make(user, family)
@@ -119,10 +123,11 @@ def _add_tokens(router: APIRouter, parts: AuthParts) -> None:
         }
 
     @router.post("/token/revoke", status_code=204)
-    async def revoke(body: bodies.RefreshToken) -> None:
+    async def revoke(body: bodies.RefreshToken, request: Request) -> None:
         """End the sign-in of a refresh token; one that is not valid changes nothing."""
         try:
-            _, family, _ = await parts.refresh.renew(body.refresh_token)
+            address = address_of(request)
+            _, family, _ = await parts.refresh.renew(body.refresh_token, address)
         except CredentialsRefused:
             return
         await parts.refresh.end(family)
@@ -135,7 +140,7 @@ def _add_deliveries(router: APIRouter, parts: AuthParts) -> None:
         await parts.sign_in.take_attempt(address_of(request))
         user = await parts.accounts.named(body.username)
         if user is not None and user["active"] and user["email"]:
-            await parts.deliveries.ask(RESET, user)
+            await parts.deliveries.ask(RESET, user, Asker(address=address_of(request)))
 
     @router.post("/password/reset", status_code=204)
     async def reset(body: bodies.Reset, request: Request) -> None:
@@ -145,7 +150,10 @@ def _add_deliveries(router: APIRouter, parts: AuthParts) -> None:
         delivery = await parts.deliveries.redeem(RESET, body.token)
         if delivery is None:
             raise CredentialsRefused
-        await parts.accounts.set_password(delivery["user"], body.password)
+        by = Asker(address=address_of(request))
+        await parts.accounts.set_password(
+            delivery["user"], body.password, by, action="user.password_reset"
+        )
 
     @router.post("/email/verify", status_code=204)
     async def verify(body: bodies.Verification, request: Request) -> None:
@@ -155,5 +163,6 @@ def _add_deliveries(router: APIRouter, parts: AuthParts) -> None:
         user = await parts.accounts.all.get(delivery["user"]) if delivery else None
         if delivery is None or user is None or user["email"] != delivery["email"]:
             raise CredentialsRefused
-        await parts.accounts.change(user["_id"], {"email_verified": True})
+        by = Asker(address=address_of(request))
+        await parts.accounts.change(user["_id"], {"email_verified": True}, by)
         await parts.plugin.publish_event("user.email_verified", {"user_id": user["_id"]})

@@ -24,6 +24,7 @@ _NEEDS: Final = {
     "publish_event": "events.publish",
     "request": "events.publish",
     "subscribe_to_event": "events.subscribe",
+    "write_audit": "audit.write",
     "get_data": "database.read",
     "set_data": "database.write",
     "delete_data": "database.write",

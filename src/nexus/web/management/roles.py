@@ -12,14 +12,18 @@ from nexus.security.user import User
 VIEW: Final = "nexus.view"
 OPERATE: Final = "nexus.operate"
 ADMINISTER: Final = "nexus.admin"
+AUDIT: Final = "nexus.audit"
 
 
 def needed(method: str, path: str) -> str:
     """Give the permission that a request needs.
 
     Looking needs `nexus.view`, changing `nexus.operate`. Configuration, stored data and copies of
-    all of it need `nexus.admin`, stored data even for a look.
+    all of it need `nexus.admin`, stored data even for a look. The audit log, which tells of other
+    people's sign-ins, needs `nexus.audit`.
     """
+    if path.endswith("/api/v1/audit"):
+        return AUDIT
     if path.endswith(("/data", "/export", "/backup")):
         return ADMINISTER
     if method in SAFE_METHODS:

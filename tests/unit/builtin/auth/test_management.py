@@ -7,9 +7,9 @@ CONFIG = "/api/v1/plugins/auth/config"
 @pytest.mark.parametrize(
     ("role", "statuses"),
     [
-        ("viewer", (200, 403, 403, 403)),
-        ("operator", (200, 202, 403, 403)),
-        ("admin", (200, 202, 200, 200)),
+        ("viewer", (200, 403, 403, 403, 403)),
+        ("operator", (200, 202, 403, 403, 403)),
+        ("admin", (200, 202, 200, 200, 200)),
     ],
 )
 async def test_a_role_opens_its_part_of_the_management_api(
@@ -23,6 +23,7 @@ async def test_a_role_opens_its_part_of_the_management_api(
             await client.post("/api/v1/events", json=event),
             await client.patch(CONFIG, json={"lockout_failures": 7}),
             await client.get("/api/v1/plugins/auth/data"),
+            await client.get("/api/v1/audit?action=auth:*"),
         ]
     assert tuple(answer.status_code for answer in answers) == statuses
 
