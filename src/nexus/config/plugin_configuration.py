@@ -113,7 +113,8 @@ class PluginConfiguration:
         self._files: list[Layer] = []
         self._file_problems: list[ConfigProblem] = []
         self._stored = StoredConfiguration(values={}, undecryptable={})
-        self._effective = Effective()
+        self._laid = Effective()
+        self._is_stale = False
         store.watch(plugin, self)
         self._lay()
 
@@ -244,7 +245,8 @@ class PluginConfiguration:
             if value is not None:
                 values[key] = copied(value)
         self._stored = StoredConfiguration(values=values, undecryptable=undecryptable)
-        self._lay()
+        # Who is told of it may be of a generation that has ended, and is never asked again.
+        self._is_stale = True
 
     def _check_change(self, key: str, value: JSON) -> None:
         variable = self._effective.fixed.get(key)
@@ -287,9 +289,16 @@ class PluginConfiguration:
                 problems.append(ConfigProblem(key=None, source=source, message=error.render()))
         self._files, self._file_problems = layers, problems
 
+    @property
+    def _effective(self) -> Effective:
+        if self._is_stale:
+            self._lay()
+        return self._laid
+
     def _lay(self) -> None:
+        self._is_stale = False
         defaults = {key: field.default for key, field in self._fields.items()}
-        self._effective = lay(
+        self._laid = lay(
             self.plugin,
             self._fields,
             [
@@ -303,7 +312,7 @@ class PluginConfiguration:
         )
         for key, declared in self._fields.items():
             if declared.secret:
-                self._mask.add(self._effective.values.get(key))
+                self._mask.add(self._laid.values.get(key))
 
     def _is_bare(self) -> bool:
         # As most are: then the layers are what they were.

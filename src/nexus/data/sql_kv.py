@@ -95,6 +95,10 @@ class SqlKeyValueStore:
                 statements.append((self._statements.delete, names))
             else:
                 statements.append((self._statements.set, (*names, self._text(value))))
+        if len(statements) == 1:
+            # A statement is all or nothing by itself, and goes to the database in one piece.
+            await self._database.execute(*statements[0])
+            return
         async with self._database.transaction() as transaction:
             for statement, parameters in statements:
                 await transaction.execute(statement, parameters)

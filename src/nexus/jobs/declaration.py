@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Final
 
 from nexus.errors import JobInvalid
@@ -48,12 +49,15 @@ def declared_jobs(kind: type[Any]) -> tuple[JobDeclaration, ...]:
 
 
 def _declarations(kind: type[Any]) -> Iterator[JobDeclaration]:
-    # Past every descriptor, as a property is not to be run; what a class overrides is not there.
-    attributes: dict[str, object] = {}
-    for each in reversed(kind.__mro__):
-        attributes.update(vars(each))
-    for attribute in sorted(attributes):
-        function = attributes[attribute]
+    # Past every descriptor, as a property is not to be run.
+    declared = {
+        attribute
+        for each in kind.__mro__
+        for attribute, value in vars(each).items()
+        if isinstance(value, FunctionType) and hasattr(value, MARK)
+    }
+    for attribute in sorted(declared):
+        function = inspect.getattr_static(kind, attribute, None)  # it may be overridden
         declaration = getattr(function, MARK, None) if inspect.isfunction(function) else None
         if isinstance(declaration, JobDeclaration) and declaration.method == attribute:
             yield declaration

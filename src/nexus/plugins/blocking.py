@@ -114,7 +114,7 @@ def _cycles(manifests: "Mapping[str, Manifest]") -> Iterator[tuple[str, str]]:
         name: {need.name for need in manifest.dependencies if need.name in manifests}
         for name, manifest in sorted(manifests.items())
     }
-    while True:
+    while any(graph.values()):
         sorter = TopologicalSorter(graph)
         try:
             sorter.prepare()

@@ -146,7 +146,7 @@ class GenerationImporter(importlib.abc.MetaPathFinder):
         prefix = package + "."
         # A copy, since other threads import meanwhile. All names are looked through, at some 40 ns
         # each: a plugin may have entered modules of its own making, in any order.
-        for name in [each for each in list(sys.modules) if each.startswith(package)]:
+        for name in [each for each in list(sys.modules) if package in each]:
             if name == package or name.startswith(prefix):
                 sys.modules.pop(name, None)
         root = sys.modules.get(ROOT)

@@ -119,6 +119,9 @@ class Planner:
         if old is None or manifest is None:
             # Others may be told of it by its name, or no longer.
             return self.begin([*(each for each in self._all() if each.name != name), candidate])
+        if self._is_alike_to_others(candidate):
+            self._manifests[name] = manifest
+            return set()
         concerned = self._concerned(candidate)
         before = {each: self.judgment(each) for each in concerned}
         for need in old.dependencies:
@@ -138,6 +141,8 @@ class Planner:
         name, manifest = candidate.name, candidate.manifest
         if manifest is None or not candidate.enabled:
             return Judgment()
+        if self._is_alike_to_others(candidate):
+            return _free(manifest)
         concerned = self._concerned(candidate)
         everybody = replace(
             self._everybody,
@@ -156,8 +161,6 @@ class Planner:
         same place as one of them is concerned, too.
         """
         name, manifest = candidate.name, candidate.manifest
-        if self._is_alike_to_others(candidate):
-            return {name}
         found, waiting = {name}, [name]
         if manifest is not None:
             waiting += self._claims.get(manifest.mount, ())

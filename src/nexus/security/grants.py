@@ -128,7 +128,11 @@ class Grants:
         if asked is not None:
             self._asked[plugin] = tuple(asked)
         rows: Mapping[str, Any] = await self._store.items(NAMESPACE, f"{plugin} ")
-        self._known[plugin] = {key.partition(" ")[2]: Grant(**row) for key, row in rows.items()}
+        before = self._known.get(plugin)
+        known = {key.partition(" ")[2]: Grant(**row) for key, row in rows.items()}
+        if known == before:
+            return
+        self._known[plugin] = known
         for each in self._sets.get(plugin, ()):
             each.grant(self._granted(plugin, each.asked))
 

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from nexus.manifest.endpoint import ApiEndpoint
 from nexus.security.gate import IdentityGate
-from nexus.web.caches import forget_callables, forget_endpoints
+from nexus.web.caches import forget_callables, forget_endpoints, remember_endpoints
 from nexus.web.dispatcher import PluginDispatcher
 from nexus.web.guarded_mount import GuardedMount
 from nexus.web.http_metrics import HttpMetrics
@@ -87,6 +87,7 @@ class HttpExposure:
         if self._require_declared:
             refuse_undeclared(name, mount.routers, endpoints)
         await mount.start(self._app)
+        remember_endpoints(_endpoints(mount))
         return mount
 
     def occupied(self) -> Collection[str]:

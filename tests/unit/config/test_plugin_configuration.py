@@ -8,6 +8,7 @@ import pytest
 from typing_extensions import override
 
 from nexus.config import PluginConfiguration, SecretBox, SecretMask, StoredValues, variable_name
+from nexus.config.layers import Effective, lay
 from nexus.data import MemoryKeyValueStore
 from nexus.errors import ConfigKeyFixed, ConfigValueRefused, NotJson
 from nexus.manifest import ConfigField
@@ -416,6 +417,23 @@ async def test_a_change_reaches_every_generation_side_by_side(make: Make) -> Non
     assert old.get("mode") == "safe"
     await old.set("mode", None)
     assert new.get("mode") is None
+
+
+async def test_who_is_told_of_a_change_and_asks_no_more_computes_nothing(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, serving = [make() for _ in range(10)], make()
+    laid: list[str] = []
+
+    def counted(plugin: str, *layers: Any) -> Effective:
+        laid.append(plugin)
+        return lay(plugin, *layers)
+
+    monkeypatch.setattr("nexus.config.plugin_configuration.lay", counted)
+    await serving.set("mode", "safe")
+    assert len(laid) == 1
+    assert ended[0].get("mode") == "safe"
+    assert len(laid) == 2
 
 
 async def test_a_thrown_away_configuration_is_not_kept_alive(

@@ -1,9 +1,10 @@
+import functools
 import gc
 import weakref
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.routing import _endpoint_context_cache
+from fastapi.routing import _endpoint_context_cache, _extract_endpoint_context
 from pydantic import BaseModel
 
 
@@ -56,4 +57,39 @@ async def test_what_fastapi_remembers_by_number_is_dropped(site: Any) -> None:
     assert set(_endpoint_context_cache) - before
     site.exposure.withdraw(mount)
     await site.exposure.close(mount)
+    assert set(_endpoint_context_cache) == before
+
+
+async def test_fastapi_knows_an_endpoint_as_if_it_had_looked_itself(site: Any) -> None:
+    router = APIRouter()
+
+    @router.get("/x")
+    @router.get(
+        "/also",
+    )
+    async def endpoint() -> str:
+        return "x"
+
+    mount = await site.install("foo", router)
+    remembered = dict(_endpoint_context_cache[id(endpoint)])
+    del _endpoint_context_cache[id(endpoint)]
+    assert remembered == _extract_endpoint_context(endpoint)
+    site.exposure.withdraw(mount)
+    await site.exposure.close(mount)
+
+
+async def test_what_fastapi_would_unwrap_is_left_to_it(site: Any) -> None:
+    router = APIRouter()
+
+    async def endpoint() -> str:
+        return "x"
+
+    @functools.wraps(endpoint)
+    async def wrapper() -> str:
+        return await endpoint()
+
+    router.add_api_route("/x", wrapper)
+    router.add_api_route("/y", Plugin().x)
+    before = set(_endpoint_context_cache)
+    await site.install("foo", router)
     assert set(_endpoint_context_cache) == before

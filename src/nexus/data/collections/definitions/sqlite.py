@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 from nexus.data.collections.definitions.definition import FoundTable
 from nexus.data.collections.table import CollectionTable
 from nexus.data.database import Database, Executor
 from nexus.data.transaction import open_transaction
+
+_FIND: Final = (
+    "SELECT name, 1 FROM pragma_table_info(?) UNION ALL SELECT name, 0 FROM pragma_index_list(?)"
+)
 
 
 class SqliteDefinition:
@@ -37,14 +42,12 @@ class SqliteDefinition:
 
     async def find(self, executor: Executor, table: str) -> FoundTable | None:
         """Look at a table."""
-        columns = await executor.fetch_all("SELECT name FROM pragma_table_info(?)", (table,))
+        rows = await executor.fetch_all(_FIND, (table, table))
+        columns = frozenset(name for name, is_column in rows if is_column)
         if not columns:
             return None
-        indexes = await executor.fetch_all("SELECT name FROM pragma_index_list(?)", (table,))
-        return FoundTable(
-            columns=frozenset(row[0] for row in columns),
-            indexes=frozenset(row[0] for row in indexes),
-        )
+        indexes = frozenset(name for name, is_column in rows if not is_column)
+        return FoundTable(columns=columns, indexes=indexes)
 
     def alone(self, database: Database, table: str) -> AbstractAsyncContextManager[Executor]:
         """Hold the lock of the one writer."""
