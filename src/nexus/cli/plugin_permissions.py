@@ -139,8 +139,14 @@ def show_grants(out: Output, grants: Sequence[Mapping[str, Any]]) -> None:
     for each in grants:
         table.add_row(
             f"  {each['permission']}",
-            "granted" if each["granted"] else "not granted" if each["meaning"] else "unknown",
+            _standing(each),
             each["by"] or "-",
             each["meaning"],
         )
     out.console.print(table)
+
+
+def _standing(grant: Mapping[str, Any]) -> str:
+    if not grant["meaning"]:
+        return "unknown"
+    return "granted" if grant["granted"] else "not granted"

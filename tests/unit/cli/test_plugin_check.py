@@ -89,14 +89,6 @@ def test_a_use_of_the_database_is_a_use_of_its_permissions(nexus, make_plugin) -
     assert "not used" not in messages(nexus("plugin", "check", "--json"))
 
 
-def test_permissions_that_nothing_uses_are_warnings(nexus, make_plugin) -> None:
-    asked = ["events.publish", "http.mount:/shop", "jobs.schedule", "services.use:billing"]
-    make_plugin(code=body("return True"), permissions=asked)
-    found = messages(nexus("plugin", "check", "--json"))
-    for permission in asked:
-        assert f"{permission!r} is asked for and not used" in found
-
-
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

@@ -132,3 +132,12 @@ def test_what_will_not_start_or_will_with_a_plugin_is_told(nexus, make_plugin) -
     assert "  shop is blocked then: It needs the plugin 'stock', which is disabled." in said.out
     assert "other" not in said.out
     assert "  shop starts with it.\n" in nexus("plugin", "enable", "stock").out
+
+
+def test_permissions_are_shown_with_their_meaning_and_unknown_ones_as_such(
+    nexus, make_plugin
+) -> None:
+    make_plugin(permissions=["audit.write", "unknown.one"])
+    shown = " ".join(nexus("plugin", "info", "greeter").out.split())
+    assert "audit.write granted - Write rows of its own into the audit log." in shown
+    assert "unknown.one unknown -" in shown

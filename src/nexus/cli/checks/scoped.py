@@ -62,6 +62,27 @@ def uses_of(source: Source, manifest: Manifest) -> Iterator[Finding]:
                 place="manifest.json $.permissions",
                 message=f"{permission!r} is asked for and not used: found no {_USES[name]}.",
             )
+        elif _is_idle(permission, source, manifest):
+            yield Finding(
+                level=Level.WARNING,
+                place="manifest.json $.permissions",
+                message=f"{permission!r} is asked for and not used: no name in the code is within"
+                " its scope.",
+            )
+
+
+def _is_idle(permission: str, source: Source, manifest: Manifest) -> bool:
+    """Tell whether a permission has a scope in which nothing is done, as far as names tell."""
+    kind, _, scope = permission.partition(":")
+    methods = {method for method, needed in _EVENTS.items() if needed == kind}
+    if kind == "services.use":
+        methods = set(_TAKING)
+    names = [name for _, method, name in _calls(source) if method in methods]
+    if not scope or not names or None in names:
+        return False
+    # A scope of services may name the plugin that offers them, which the code does not tell.
+    of_plugin = kind == "services.use" and "." not in scope and scope != manifest.name
+    return not of_plugin and not any(name and covers(scope, name) for name in names)
 
 
 def _missing(place: str, what: str, permission: str) -> Finding:
