@@ -8,6 +8,7 @@ from nexus.app.event_bus import event_bus_of
 from nexus.app.job_scheduler import job_scheduler_of
 from nexus.audit import AuditKeeper, AuditLog, Denials
 from nexus.config import SecretBox, SecretMask, StoredValues
+from nexus.config.secret_storage import secret_box_of
 from nexus.config.storage import database_of
 from nexus.data import SqlKeyValueStore
 from nexus.data.database import Database
@@ -96,12 +97,14 @@ class Parts:
         """
         security = settings.security
         mask = SecretMask(_reveal(security.secret_key))
+        for former in security.former_secret_keys:
+            mask.add(former.get_secret_value())
         if settings.database_url.password:
             mask.add(settings.database_url.password)
         database = database_of(settings)
         store = SqlKeyValueStore(database, max_bytes=settings.database.value_limit)
-        box = SecretBox.of_application(settings.data_folder, _reveal(security.secret_key))
-        values = StoredValues(store, box)
+        box = secret_box_of(settings)
+        values = StoredValues(store, box, database.transaction)
         bus = event_bus_of(settings, database)
         audit = AuditLog(database, lambda value: presentable(value, mask.apply))
         denials = Denials()

@@ -129,6 +129,7 @@ def make_operator(app: "NexusApp", parts: "Parts") -> Operator:
 
 def add_routes(app: "NexusApp", parts: "Parts") -> None:
     """Add the management API, the health pages and the metrics."""
+    from nexus.config.secret_storage import secret_rotation_of
     from nexus.config.storage import backup_of
     from nexus.jobs.figures import job_figures
     from nexus.observability.cached import Cached
@@ -164,6 +165,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         audit=parts.audit,
         grants=parts.granting.grants,
         mask=parts.mask.apply,
+        secrets=secret_rotation_of(parts.settings, parts.database, parts.store, parts.box),
     )
     app.app.include_router(management_router(context))
     app.app.dispatcher.places = app.manager.places

@@ -24,6 +24,7 @@ from nexus.cli.maintenance import maintenance_app
 from nexus.cli.output import report_error, report_nexus_error
 from nexus.cli.plugin import plugin_app
 from nexus.cli.run import run
+from nexus.cli.secrets import secrets_app
 from nexus.cli.token import token_app
 from nexus.errors import NexusError
 
@@ -46,6 +47,7 @@ _ORDER: Final = (
     "backup",
     "restore",
     "token",
+    "secrets",
     "auth",
 )
 """The commands as the help shows them: in the order in which one meets them."""
@@ -119,6 +121,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(maintenance_app, name="maintenance")
 app.add_typer(token_app, name="token")
+app.add_typer(secrets_app, name="secrets")
 app.add_typer(auth_app, name="auth")
 app.command()(backup)
 app.command()(restore)

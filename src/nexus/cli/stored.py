@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from nexus.audit import Change
 from nexus.cli.audited import audit_log, cli_actor
 from nexus.cli.running import while_stopped
-from nexus.config import PluginConfiguration, SecretBox, Settings, StoredValues
+from nexus.config import PluginConfiguration, Settings, StoredValues
+from nexus.config.secret_rotation import SecretRotation
+from nexus.config.secret_storage import secret_box_of, secret_rotation_of
 from nexus.config.storage import database_of
 from nexus.data import KeyValueStore, MemoryKeyValueStore, SqlKeyValueStore
 from nexus.data.database import Database
@@ -24,6 +26,7 @@ from nexus.security import Grants
 from nexus.security.grants import grant_by
 
 WOULD_START = "It starts with the application."
+_NOT_TO_STORE = "The application was not opened to store anything."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +66,9 @@ class StoredApplication:
         self.store = store
         self._database = database
         self._grants = Grants(store, automatic=settings.grants_by_itself)
-        key = settings.security.secret_key
+        self._box = secret_box_of(settings)
         self._values = StoredValues(
-            store,
-            SecretBox.of_application(
-                settings.data_folder, None if key is None else key.get_secret_value()
-            ),
+            store, self._box, nullcontext if database is None else database.transaction
         )
 
     async def outlooks(self) -> tuple[list[Outlook], Plan]:
@@ -171,6 +171,12 @@ class StoredApplication:
             change.after = {each.key: each.new for each in done}
         return await self.outlook(name)
 
+    def secret_rotation(self) -> SecretRotation:
+        """Give what exchanges the key of the secrets; the application was opened to store."""
+        if self._database is None or not isinstance(self.store, SqlKeyValueStore):
+            raise RuntimeError(_NOT_TO_STORE)
+        return secret_rotation_of(self.settings, self._database, self.store, self._box)
+
     @asynccontextmanager
     async def changing(self, action: str, plugin: str = "") -> AsyncIterator[Change]:
         """Change what is stored, and record it in the audit log: both of it or none.
@@ -180,8 +186,7 @@ class StoredApplication:
             plugin: Which plugin it concerns.
         """
         if self._database is None:
-            message = "The application was not opened to store anything."
-            raise RuntimeError(message)
+            raise RuntimeError(_NOT_TO_STORE)
         log = await audit_log(self._database)
         async with self._database.transaction():
             change = Change()

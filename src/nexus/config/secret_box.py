@@ -2,24 +2,36 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from nexus.config.secret_key import derive_key, make_key_file, read_key_file
+from nexus.config.secret_key import derive_key, key_id, make_key_file, read_key_file
 from nexus.data.json_text import JSON, decode, encode
 from nexus.errors import SecretKeyUnusable, SecretUndecryptable
 
 if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
+    from cryptography.fernet import Fernet, MultiFernet
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _KeyRing:
+    """Keys that are ready for use: all of them, the one that encrypts, and what each is called."""
+
+    fernet: "MultiFernet"
+    first: "Fernet"
+    ids: tuple[str, ...]
 
 
 class SecretBox:
     """Encrypts values with the first of its keys and decrypts those of any of them.
 
     The keys are asked for when the first secret is met, so that an application without secrets
-    neither derives a key nor imports the library. Decrypting never makes a key.
+    neither derives a key nor imports the library; again when a secret fits none of them, since
+    another process may have made a new one meanwhile. Decrypting never makes a key.
 
     Args:
         keys: Gives the keys that there are, perhaps none.
@@ -29,10 +41,12 @@ class SecretBox:
     def __init__(self, keys: Callable[[], Sequence[bytes]], make: Callable[[], bytes]) -> None:
         self._keys = keys
         self._make = make
-        self._found: MultiFernet | None = None
+        self._found: _KeyRing | None = None
 
     @classmethod
-    def of_application(cls, data_folder: Path, secret_key: str | None) -> Self:
+    def of_application(
+        cls, data_folder: Path, secret_key: str | None, former: Sequence[str] = ()
+    ) -> Self:
         """Make the box of an application.
 
         Args:
@@ -41,10 +55,13 @@ class SecretBox:
             secret_key: The operator's key, any text of 16 characters or more. What was encrypted
                 with the file's key before can still be read, as long as the file stays; a file
                 without a usable key is warned of and not needed.
+            former: Keys that the operator has given before, with which values can still be read.
         """
+        derive = cache(derive_key)  # which takes its time on purpose
 
         def keys() -> Sequence[bytes]:
-            given = [] if secret_key is None else [derive_key(secret_key)]
+            texts = former if secret_key is None else (secret_key, *former)
+            given = [derive(text) for text in texts]
             try:
                 of_file = read_key_file(data_folder)
             except SecretKeyUnusable as error:
@@ -55,7 +72,8 @@ class SecretBox:
                     extra={"path": error.data["path"], "reason": error.data["problem"]},
                 )
                 return given
-            return given if of_file is None else [*given, of_file]
+            # Without a key of the operator's own, the file's is the one that encrypts.
+            return [*given, *of_file] if secret_key is not None else [*of_file, *given]
 
         return cls(keys, lambda: make_key_file(data_folder))
 
@@ -75,16 +93,40 @@ class SecretBox:
         """
         self._sealer()
 
-    def _sealer(self) -> "MultiFernet":
+    def renew(self) -> None:
+        """Ask for the keys anew when the next secret is met."""
+        self._found = None
+
+    @property
+    def current_id(self) -> str:
+        """What the key is called that encrypts; it is made where there is none."""
+        return self._sealer().ids[0]
+
+    def knows(self, name: str) -> bool:
+        """Tell whether the key of this name is among those that decrypt."""
+        found = self._opener()
+        return found is not None and name in found.ids
+
+    def is_current(self, token: str) -> bool:
+        """Tell whether a value was encrypted with the key that encrypts now."""
+        from cryptography.fernet import InvalidToken
+
+        try:
+            self._sealer().first.decrypt(token)
+        except InvalidToken:
+            return False
+        return True
+
+    def _sealer(self) -> _KeyRing:
         found = self._opener()
         if found is None:
-            found = self._found = _fernet([self._make()])
+            found = self._found = _key_ring([self._make()])
         return found
 
-    def _opener(self) -> "MultiFernet | None":
+    def _opener(self) -> _KeyRing | None:
         if self._found is None:
             keys = self._keys()
-            self._found = _fernet(keys) if keys else None
+            self._found = _key_ring(keys) if keys else None
         return self._found
 
     def encrypt(self, plugin: str, key: str, value: JSON) -> str:
@@ -96,7 +138,7 @@ class SecretBox:
         """
         text = encode([plugin, key, value])
         data = text.encode() if isinstance(text, str) else text
-        return self._sealer().encrypt(data).decode()
+        return self._sealer().fernet.encrypt(data).decode()
 
     def decrypt(self, plugin: str, key: str, token: str) -> JSON:
         """Give the value back.
@@ -105,21 +147,33 @@ class SecretBox:
             SecretUndecryptable: None of the keys fits, or it was encrypted for another setting.
             SecretKeyUnusable: The key file cannot be read.
         """
-        from cryptography.fernet import InvalidToken
-
-        fernet = self._opener()
-        if fernet is None:
-            raise SecretUndecryptable(plugin=plugin, key=key)
+        data = self._opened(token)
+        if data is None:
+            self.renew()
+            data = self._opened(token)
         try:
-            owner, name, value = decode(fernet.decrypt(token))
-        except (InvalidToken, ValueError):
+            owner, name, value = decode(data or b"")
+        except ValueError:
             raise SecretUndecryptable(plugin=plugin, key=key) from None
         if (owner, name) != (plugin, key):
             raise SecretUndecryptable(plugin=plugin, key=key)
         return value
 
+    def _opened(self, token: str) -> bytes | None:
+        from cryptography.fernet import InvalidToken
 
-def _fernet(keys: Sequence[bytes]) -> "MultiFernet":
+        found = self._opener()
+        if found is None:
+            return None
+        try:
+            return found.fernet.decrypt(token)
+        except InvalidToken:
+            return None
+
+
+def _key_ring(keys: Sequence[bytes]) -> _KeyRing:
     from cryptography.fernet import Fernet, MultiFernet
 
-    return MultiFernet([Fernet(key) for key in keys])
+    fernets = [Fernet(key) for key in keys]
+    ids = tuple(key_id(key) for key in keys)
+    return _KeyRing(fernet=MultiFernet(fernets), first=fernets[0], ids=ids)

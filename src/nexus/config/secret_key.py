@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -29,19 +30,21 @@ def derive_key(secret: str) -> bytes:
     return base64.urlsafe_b64encode(raw)
 
 
-def read_key_file(folder: Path) -> bytes | None:
-    """Give the Fernet key in the data folder, None when there is none.
+def read_key_file(folder: Path) -> tuple[bytes, ...]:
+    """Give the Fernet keys in the data folder, the newest first; none when there is no file.
+
+    There are several while the newest takes the place of the others.
 
     Raises:
         SecretKeyUnusable: The file is there and cannot be read, or holds no key.
     """
-    key = find_key(folder)
-    if key is not None and (mode := open_to_others(folder)):
+    keys = find_keys(folder)
+    if keys and (mode := open_to_others(folder)):
         logger.warning(
             "The file with the secret key can be read by others; give it mode 0600",
             extra={"path": str(folder / FILE_NAME), "mode": f"{mode:04o}"},
         )
-    return key
+    return keys
 
 
 def open_to_others(folder: Path) -> int:
@@ -53,7 +56,7 @@ def open_to_others(folder: Path) -> int:
     return mode if mode & (stat.S_IRWXG | stat.S_IRWXO) else 0
 
 
-def find_key(folder: Path) -> bytes | None:
+def find_keys(folder: Path) -> tuple[bytes, ...]:
     """Give what `read_key_file` gives, and log nothing.
 
     Raises:
@@ -61,16 +64,75 @@ def find_key(folder: Path) -> bytes | None:
     """
     path = folder / FILE_NAME
     try:
-        key = path.read_bytes().strip()
+        keys = tuple(path.read_bytes().split())
     except FileNotFoundError:
-        return None
+        return ()
     except OSError as error:
         raise SecretKeyUnusable(
             path=str(path), problem=f"cannot be read ({error.strerror})", advice=_ADVICE
         ) from error
-    if not _is_key(key):
+    if not keys or not all(map(_is_key, keys)):
         raise SecretKeyUnusable(path=str(path), problem="holds no key", advice=_ADVICE)
-    return key
+    return keys
+
+
+def new_key() -> bytes:
+    """Make a Fernet key."""
+    return base64.urlsafe_b64encode(os.urandom(_KEY_BYTES))
+
+
+def key_id(key: bytes) -> str:
+    """Give what a key is called where the key itself must not be."""
+    return hashlib.sha256(b"nexus secret key " + key).hexdigest()[:16]
+
+
+def replace_key_file(folder: Path, keys: Sequence[bytes]) -> None:
+    """Put these keys in place of those in the data folder, in one step that a crash cannot halve.
+
+    Args:
+        folder: The data folder.
+        keys: The keys, the newest first.
+
+    Raises:
+        SecretKeyUnusable: The file cannot be written; the former one is as it was.
+    """
+    path = folder / FILE_NAME
+    try:
+        draft = _written_draft(folder, keys)
+        try:
+            draft.replace(path)
+        except OSError:
+            draft.unlink()
+            raise
+        _sync(folder)
+    except OSError as error:
+        raise SecretKeyUnusable(
+            path=str(path),
+            problem=f"cannot be written ({error.strerror})",
+            advice="Check that the data folder can be written.",
+        ) from error
+
+
+def _written_draft(folder: Path, keys: Sequence[bytes]) -> Path:
+    draft = folder / f".{FILE_NAME}.{os.getpid()}.{os.urandom(4).hex()}"
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(handle, b"".join(key + b"\n" for key in keys))
+        os.fsync(handle)
+    except OSError:
+        draft.unlink()
+        raise
+    finally:
+        os.close(handle)
+    return draft
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def make_key_file(folder: Path) -> bytes:
@@ -80,15 +142,10 @@ def make_key_file(folder: Path) -> bytes:
         SecretKeyUnusable: The file cannot be made.
     """
     path = folder / FILE_NAME
-    draft = folder / f".{FILE_NAME}.{os.getpid()}.{os.urandom(4).hex()}"
+    draft: Path | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(handle, base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)) + b"\n")
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        draft = _written_draft(folder, (new_key(),))
         try:
             # A link appears complete or not at all, and never replaces what another process made.
             os.link(draft, path)
@@ -101,12 +158,13 @@ def make_key_file(folder: Path) -> bytes:
             advice="Check that the data folder can be written, or set NEXUS_SECRET_KEY.",
         ) from error
     finally:
-        with suppress(OSError):  # where the folder is the trouble, there is no draft
-            draft.unlink()
-    key = read_key_file(folder)
-    if key is None:
+        if draft is not None:  # where the folder is the trouble, there is none
+            with suppress(OSError):
+                draft.unlink()
+    keys = read_key_file(folder)
+    if not keys:
         raise SecretKeyUnusable(path=str(path), problem="vanished", advice=_ADVICE)
-    return key
+    return keys[0]
 
 
 def _is_key(key: bytes) -> bool:

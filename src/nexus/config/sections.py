@@ -240,6 +240,11 @@ class SecuritySettings(Section):
         description="Encrypts stored secrets, at least 16 characters; also NEXUS_SECRET_KEY."
         " Unset, a key is made in the data folder.",
     )
+    former_secret_keys: list[SecretStr] = Field(
+        [],
+        description="Values that security.secret_key had before: they decrypt what is not encrypted"
+        " anew yet, and are not needed after `nexus secrets rotate`.",
+    )
     admin_token: SecretStr | None = Field(
         None,
         description="The first token of the management API, at least 16 characters; also"
@@ -251,6 +256,12 @@ class SecuritySettings(Section):
         description="The plugin that knows users: its service nexus.identity is asked who sends a"
         " request, and no other plugin's is.",
     )
+
+    @model_validator(mode="after")
+    def _former_keys_have_a_successor(self) -> Self:
+        if self.former_secret_keys and self.secret_key is None:
+            raise ValueError("secret_key to be set where former_secret_keys is")
+        return self
 
     @field_validator("secret_key", "admin_token")
     @classmethod

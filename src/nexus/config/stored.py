@@ -1,18 +1,27 @@
 """The values that `set_config` and the management API store, secrets encrypted."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakSet, WeakValueDictionary
 
+from nexus.config.key_agreement import KeyAgreement
 from nexus.config.secret_box import SecretBox
 from nexus.data.json_text import JSON, copied
 from nexus.data.kv import MISSING, KeyValueStore
 from nexus.errors import SecretUndecryptable
 
 _PLAIN: Final = "value"
-_SECRET: Final = "secret"  # noqa: S105  the name of a member
+SECRET: Final = "secret"  # noqa: S105  the name of a member
+"""The member of a stored setting that is encrypted."""
+
+SETTINGS: Final = "config/"
+"""What the namespaces begin with that hold plugins' stored settings."""
+
+Transact: TypeAlias = Callable[[], AbstractAsyncContextManager[Any]]
+"""Gives a block that is a transaction of the database in which a store is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +50,22 @@ class Watcher(Protocol):
 
 
 class StoredValues:
-    """The stored layer of every plugin's configuration."""
+    """The stored layer of every plugin's configuration.
 
-    def __init__(self, store: KeyValueStore, box: SecretBox) -> None:
+    Args:
+        store: Where the values are.
+        box: Encrypts those that are secrets.
+        transact: Gives a transaction of the store's database; a block of no meaning where other
+            processes cannot use the store.
+    """
+
+    def __init__(
+        self, store: KeyValueStore, box: SecretBox, transact: Transact = nullcontext
+    ) -> None:
         self._store = store
         self._box = box
+        self._transact = transact
+        self._agreement = KeyAgreement(store, box)
         self._watchers: dict[str, WeakSet[Watcher]] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -90,16 +110,26 @@ class StoredValues:
             InvalidKey: One of the keys cannot be stored.
             DatabaseUnavailable: Nothing can be stored at the moment.
         """
+        if any(changes[key] is not None for key in secrets):
+            async with self._transact():
+                await self._agreement.reach()
+                await self._write(plugin, changes, secrets)
+        else:
+            await self._write(plugin, changes, secrets)
+        self._tell(plugin, {key: copied(value) for key, value in changes.items()})
+
+    async def _write(
+        self, plugin: str, changes: Mapping[str, JSON], secrets: Collection[str]
+    ) -> None:
         entries: dict[str, JSON] = {}
         for key, value in changes.items():
             if value is None:
                 entries[key] = MISSING
             elif key in secrets:
-                entries[key] = {_SECRET: self._box.encrypt(plugin, key, value)}
+                entries[key] = {SECRET: self._box.encrypt(plugin, key, value)}
             else:
                 entries[key] = {_PLAIN: value}
         await self._store.update(settings_namespace(plugin), entries)
-        self._tell(plugin, {key: copied(value) for key, value in changes.items()})
 
     async def forget(self, plugin: str) -> None:
         """Remove everything that is stored for a plugin."""
@@ -127,11 +157,11 @@ class StoredValues:
         return list(self._watchers.get(plugin, ()))
 
     def _opened(self, plugin: str, key: str, entry: dict[str, JSON]) -> JSON:
-        if _SECRET in entry:
-            return self._box.decrypt(plugin, key, entry[_SECRET])
+        if SECRET in entry:
+            return self._box.decrypt(plugin, key, entry[SECRET])
         return entry[_PLAIN]
 
 
 def settings_namespace(plugin: str) -> str:
     """Give the store's namespace that holds a plugin's stored settings."""
-    return f"config/{plugin}"
+    return f"{SETTINGS}{plugin}"

@@ -118,6 +118,12 @@ class SqlKeyValueStore:
         ):
             yield _word(key), decode(text)
 
+    async def namespaces(self, prefix: str) -> list[str]:
+        """Give the namespaces whose names start with the prefix, by looking through everything."""
+        rows = await self._database.fetch_all("SELECT DISTINCT namespace FROM key_value")
+        names = (_word(name) for (name,) in rows)
+        return sorted(name for name in names if name.startswith(prefix))
+
     async def count(self, namespace: str) -> int:
         """Tell how many values a namespace has."""
         check_key(namespace, "any")

@@ -51,6 +51,7 @@ ROUTES = [
     ("GET", "/system"),
     ("GET", "/system/maintenance"),
     ("PUT", "/system/maintenance"),
+    ("POST", "/system/secrets/rotate"),
     ("POST", "/system/backup"),
 ]
 
@@ -401,3 +402,21 @@ async def test_a_folder_that_cannot_be_read_is_told_and_keeps_its_plugins(
             assert site.state("foo") is PluginState.RUNNING
         await site.app.manager.rescan()
         assert site.app.manager.names() == ("broken", "foo")
+
+
+async def test_the_secret_key_is_exchanged_while_the_application_runs(workshop: Any) -> None:
+    workshop.plugin("foo", configuration={"pin": {"type": "string", "secret": True}})
+    async with workshop.running() as site:
+        await site.api("PATCH", "/plugins/foo/config", json={"pin": "canary-5d2e"})
+        before = await site.app.store.items("config/foo")
+
+        answer = await site.api("POST", "/system/secrets/rotate")
+
+        assert (answer.json()["encrypted"], answer.json()["lost"]) == (1, [])
+        assert await site.app.store.items("config/foo") != before
+        assert site.app.manager.controller("foo").configuration.get("pin") == "canary-5d2e"
+        rows = (await site.api("GET", "/audit?action=secrets.rotate")).json()["items"]
+        assert [row["result"] for row in rows] == ["done", "begun"]
+        assert rows[0]["after"] == answer.json()
+    async with workshop.running() as site:
+        assert site.app.manager.controller("foo").configuration.get("pin") == "canary-5d2e"

@@ -66,7 +66,8 @@ def test_many_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_there_is_never_replaced(tmp_path: Path) -> None:
-    assert make_key_file(tmp_path) == make_key_file(tmp_path) == read_key_file(tmp_path)
+    assert make_key_file(tmp_path) == make_key_file(tmp_path)
+    assert read_key_file(tmp_path) == (make_key_file(tmp_path),)
 
 
 def test_an_operators_key_needs_no_file_and_gives_the_same_key_everywhere(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from nexus.cli.diagnosis.line import Line, error, ok, warning
 from nexus.cli.stored import opened_database
 from nexus.config import Settings
-from nexus.config.secret_key import FILE_NAME, find_key, open_to_others
+from nexus.config.secret_key import FILE_NAME, find_keys, open_to_others
 from nexus.data import SqliteFile
 from nexus.data.engines.sqlite.journal import linked_version, wal_is_safe
 from nexus.errors import NexusError, SecretKeyUnusable
@@ -61,19 +61,26 @@ def _secret_key(settings: Settings) -> Line:
     is_given = settings.security.secret_key is not None
     given = f"set by {settings.sources().get('security.secret_key', '')}"
     try:
-        key = find_key(settings.data_folder)
+        keys = find_keys(settings.data_folder)
     except SecretKeyUnusable as trouble:
         if not is_given:
             return error("secret key", trouble.render())
         message = f"{given}; {path} {trouble.data['problem']}, so what it has encrypted is lost."
         advice = "Bring the file back from a backup, or remove it and set those secrets again."
         return warning("secret key", message, advice)
-    if key is not None and (mode := open_to_others(settings.data_folder)):
+    if keys and (mode := open_to_others(settings.data_folder)):
         return warning("secret key", f"{path} has mode {mode:04o}.", f"Run 'chmod 600 {path}'.")
     if is_given:
         return ok("secret key", given)
-    if key is None:
+    return _key_file(path, len(keys))
+
+
+def _key_file(path: Path, keys: int) -> Line:
+    if not keys:
         return ok("secret key", f"{path} is made at the first start")
+    if keys > 1:
+        advice = "Run 'nexus secrets rotate' again, which goes on where it ended."
+        return warning("secret key", f"{path} has a key whose rotation is not finished.", advice)
     return ok("secret key", f"{path}, for its owner only")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nexus.audit import AuditLog
+from nexus.config.secret_rotation import SecretRotation
 from nexus.events import EventBus
 from nexus.jobs.scheduler import JobScheduler
 from nexus.plugins.manager import PluginManager
@@ -35,6 +36,7 @@ class ManagementContext:
         backup: Writes a consistent copy of the application's data to a new file.
         audit: Has a row of every change.
         grants: What plugins may do.
+        secrets: Exchanges the key that encrypts stored secrets.
         mask: Takes secrets out of a text.
     """
 
@@ -52,4 +54,5 @@ class ManagementContext:
     backup: Callable[[Path], Awaitable[None]]
     audit: AuditLog
     grants: Grants
+    secrets: SecretRotation
     mask: Callable[[str], str] = str

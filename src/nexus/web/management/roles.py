@@ -14,13 +14,16 @@ OPERATE: Final = "nexus.operate"
 ADMINISTER: Final = "nexus.admin"
 AUDIT: Final = "nexus.audit"
 
+_ADMINISTERED: Final = ("/config", "/approve", "/revoke", "/rotate")
+"""The ends of the addresses at which a change needs it."""
+
 
 def needed(method: str, path: str) -> str:
     """Give the permission that a request needs.
 
-    Looking needs `nexus.view`, changing `nexus.operate`. Configuration, stored data and copies of
-    all of it need `nexus.admin`, stored data even for a look. The audit log, which tells of other
-    people's sign-ins, needs `nexus.audit`.
+    Looking needs `nexus.view`, changing `nexus.operate`. Configuration, permissions, keys, stored
+    data and copies of all of it need `nexus.admin`, stored data even for a look. The audit log,
+    which tells of other people's sign-ins, needs `nexus.audit`.
     """
     if path.endswith("/api/v1/audit"):
         return AUDIT
@@ -28,7 +31,7 @@ def needed(method: str, path: str) -> str:
         return ADMINISTER
     if method in SAFE_METHODS:
         return VIEW
-    return ADMINISTER if path.endswith(("/config", "/approve", "/revoke")) else OPERATE
+    return ADMINISTER if path.endswith(_ADMINISTERED) else OPERATE
 
 
 async def user_who_may(request: Request) -> User | None:

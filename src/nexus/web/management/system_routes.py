@@ -33,6 +33,21 @@ class MaintenanceState(BaseModel):
     message: str | None
 
 
+class LostSecret(BaseModel):
+    """A stored secret that no key opens."""
+
+    plugin: str
+    key: str
+
+
+class Rotation(BaseModel):
+    """What a rotation of the secret key has done."""
+
+    key: str = Field(description="What the key is called that encrypts now; not the key itself.")
+    encrypted: int
+    lost: list[LostSecret]
+
+
 def system_router(context: ManagementContext) -> APIRouter:
     """Give the routes under `/system`."""
     router = APIRouter(prefix="/system", tags=["management: system"])
@@ -59,6 +74,16 @@ def system_router(context: ManagementContext) -> APIRouter:
             await context.set_maintenance(message)
             change.after = {"message": message}
         return await maintenance()
+
+    @router.post(
+        "/secrets/rotate",
+        summary="Encrypt all stored secrets with a new key",
+        description="A run that ended too early is finished by another one.",
+    )
+    async def rotate_secrets() -> Rotation:
+        async with context.audit.change("secrets.rotate", irreversible=True) as change:
+            change.after = (await context.secrets.rotate()).dict()
+        return Rotation.model_validate(change.after)
 
     @router.post(
         "/backup",
