@@ -99,6 +99,8 @@ class Parts:
         mask = SecretMask(_reveal(security.secret_key))
         for former in security.former_secret_keys:
             mask.add(former.get_secret_value())
+        for content in settings.file_contents:
+            mask.add(content)
         if settings.database_url.password:
             mask.add(settings.database_url.password)
         database = database_of(settings)

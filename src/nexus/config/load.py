@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from nexus.config.environment import PLUGIN_PREFIX, read_environment
+from nexus.config.references import BrokenReference, References
 from nexus.config.setting_problem import SettingProblem, problems_of
 from nexus.config.settings import Settings, describe_settings
 from nexus.config.yaml_file import line_of, read_yaml
@@ -47,18 +48,22 @@ def load_settings(
         InvalidSettings: Something is wrong; the error has all problems.
     """
     root = root.absolute()
-    inputs = _Inputs(file=root / FILE_NAME)
+    references = References(environ=environ, root=root)
+    inputs = _Inputs(file=root / FILE_NAME, references=references)
     problems = inputs.read(environ, overrides or {})
     settings = Settings()
     try:
         settings = Settings.model_validate(inputs.merged())
     except ValidationError as error:
-        problems += problems_of(error, inputs.source_of)
+        told = {problem.path for problem in problems}  # a broken reference says it all
+        found = problems_of(error, inputs.source_of, inputs.is_private)
+        problems += [problem for problem in found if problem.path not in told]
     if problems:
         raise InvalidSettings(problems=problems)
     settings._root = root  # noqa: SLF001  what only loading knows
     settings._sources = inputs.sources()  # noqa: SLF001
     settings._warnings = tuple(inputs.warnings)  # noqa: SLF001
+    settings._file_contents = tuple(inputs.references.contents)  # noqa: SLF001
     return settings
 
 
@@ -67,6 +72,7 @@ class _Inputs:
     """What was given where."""
 
     file: Path
+    references: References
     from_file: dict[str, Any] = field(default_factory=dict)
     from_environment: dict[str, Any] = field(default_factory=dict)
     variables: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -79,7 +85,9 @@ class _Inputs:
         problems: list[SettingProblem] = []
         self.overrides = overrides
         try:
-            self.from_file = _without_empty_sections(read_yaml(self.file))
+            written = _without_empty_sections(read_yaml(self.file))
+            self.from_file = self.references.replaced(written)
+            problems += [self._told(broken) for broken in self.references.broken]
         except FileNotFoundError:
             pass
         except InvalidYaml as error:
@@ -128,6 +136,18 @@ class _Inputs:
 
     def merged(self) -> dict[str, Any]:
         return _merge(_merge(self.from_file, self.from_environment), self.overrides)
+
+    def is_private(self, place: tuple[str | int, ...]) -> bool:
+        """Tell whether a value of the file, which a reference stands for, is the one in force."""
+        return self.references.covers(place)
+
+    def _told(self, broken: BrokenReference) -> SettingProblem:
+        return SettingProblem(
+            path=".".join(map(str, broken.place)),
+            source=self._source_below(broken.place),
+            found=broken.found,
+            expected=broken.expected,
+        )
 
     def source_of(self, path: tuple[str | int, ...]) -> str:
         """Name the override, variable or line that gave a value."""

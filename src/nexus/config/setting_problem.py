@@ -75,11 +75,25 @@ class SettingProblem:
 
 
 def problems_of(
-    error: ValidationError, source_of: Callable[[tuple[str | int, ...]], str]
+    error: ValidationError,
+    source_of: Callable[[tuple[str | int, ...]], str],
+    is_private: Callable[[tuple[str | int, ...]], bool],
 ) -> list[SettingProblem]:
-    """Give the problems that validation found."""
+    """Give the problems that validation found.
+
+    Args:
+        error: What validation raised.
+        source_of: Names where a value was given.
+        is_private: Tells whether a value must not be shown, whatever setting it is for.
+    """
     return [
-        _problem(details["type"], details["loc"], details["msg"], details["input"], source_of)
+        _problem(
+            details["type"],
+            details["loc"],
+            details["msg"],
+            _Private() if is_private(details["loc"]) else details["input"],
+            source_of,
+        )
         for details in error.errors(include_url=False, include_context=False)
     ]
 
@@ -106,9 +120,19 @@ def _problem(
     return SettingProblem(
         path=path,
         source=source,
-        found="these values" if together else describe(value, secret=path.startswith(_PRIVATE)),
+        found="these values" if together else _found(path, value),
         expected=_EXPECTED.get(kind, expected[:1].lower() + expected[1:]),
     )
+
+
+def _found(path: str, value: Any) -> str:
+    if isinstance(value, _Private):
+        return "what the reference stands for"
+    return describe(value, secret=path.startswith(_PRIVATE))
+
+
+class _Private:
+    """Stands for a value that must not be shown."""
 
 
 def _known(place: Sequence[str | int]) -> list[str]:

@@ -77,6 +77,7 @@ class Settings(Section):
     _root: Path = PrivateAttr(default_factory=Path.cwd)
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _file_contents: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def root(self) -> Path:
@@ -87,6 +88,11 @@ class Settings(Section):
     def warnings(self) -> tuple[str, ...]:
         """What looks like a mistake but need not be one, a sentence each."""
         return self._warnings
+
+    @property
+    def file_contents(self) -> tuple[str, ...]:
+        """What the files hold that nexus.yaml refers to: secrets."""
+        return self._file_contents
 
     @property
     def data_folder(self) -> Path:

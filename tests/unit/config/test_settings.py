@@ -156,6 +156,52 @@ def test_hosts_origins_and_headers_are_what_browsers_and_servers_know(
     assert "any page could act as its visitor" in cookies["http"]
 
 
+def test_references_stand_for_variables_and_files(application: Application) -> None:
+    (application.root / "password").write_text("p%40ss\n", encoding="utf-8")
+    settings = application.load(
+        "name: ${env:SHOP}, with $${env:SHOP} and ${other}\n"
+        "server: {port: '${env:PORT}'}\n"
+        "database: {url: 'postgresql://shop:${file:password}@127.0.0.1/shop'}\n"
+        "plugins: {mail: {servers: [{password: '${file:password}'}]}}\n",
+        {"SHOP": "Ann's ${file:password}", "PORT": "81"},
+    )
+    assert settings.name == "Ann's ${file:password}, with ${env:SHOP} and ${other}"
+    assert settings.server.port == 81
+    assert settings.database_url.password == "p@ss"
+    assert settings.plugins["mail"] == {"servers": [{"password": "p%40ss"}]}
+    assert settings.file_contents == ("p%40ss",)
+
+
+def test_a_reference_to_nothing_is_a_problem_and_what_one_stands_for_is_not_shown(
+    application: Application,
+) -> None:
+    (application.root / "binary").write_bytes(b"\xff")
+    (application.root / "large").write_bytes(b"x" * 70_000)
+    (application.root / "number").write_text("canary", encoding="utf-8")
+    problems = application.problems(
+        "name: ${env:NOTHING}\n"
+        "server:\n"
+        "  host: ${file:none}\n"
+        "  root_path: ${file:binary}\n"
+        "  port: ${file:number}\n"
+        "database: {url: '${file:large}'}\n"
+    )
+    assert "${env:NOTHING}, and no such variable" in problems["name"]
+    assert "(nexus.yaml, line 3)" in problems["server.host"]
+    assert "${file:none}, which cannot be read" in problems["server.host"]
+    assert "no text in UTF-8" in problems["server.root_path"]
+    assert "larger than 65536 bytes" in problems["database.url"]
+    assert "expected an integer" in problems["server.port"]
+    assert "canary" not in str(problems)
+
+
+def test_only_the_operators_file_has_references(application: Application) -> None:
+    settings = application.load(
+        "", {"NEXUS_NAME": "${env:NEXUS_NAME}"}, server={"host": "${env:X}"}
+    )
+    assert (settings.name, settings.server.host) == ("${env:NEXUS_NAME}", "${env:X}")
+
+
 def test_a_rule_between_settings_names_its_section(application: Application) -> None:
     problems = application.problems("events: {retry_delay: 50}")
 
