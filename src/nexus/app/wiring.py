@@ -133,8 +133,9 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
     from nexus.config.storage import backup_of
     from nexus.jobs.figures import job_figures
     from nexus.observability.cached import Cached
-    from nexus.observability.metrics import FamilyCollector
+    from nexus.observability.metrics import FamilyCollector, FamilySource
     from nexus.plugins import event_figures, figures
+    from nexus.plugins.own_figures import OwnFigures
     from nexus.transfer import DataDesk
     from nexus.web.breaker_figures import breaker_figures
     from nexus.web.health import HealthContext, health_router
@@ -181,7 +182,8 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         log=None if parts.bus.durable is None else parts.bus.durable.log,
     )
     app.app.include_router(health_router(health))
-    sources = [
+    sources: list[FamilySource] = [
+        figures.build_figures,
         figures.plugin_figures(app.manager),
         event_figures.event_figures(parts.bus),
         event_figures.lag_figures(parts.lags),
@@ -193,7 +195,9 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
     if parts.bus.durable is not None:
         sources.append(event_figures.log_figures(parts.bus.durable.log))
     metrics = metrics_router(
-        [FamilyCollector(sources)], app.app.metrics, lambda: parts.lags.look(_LAG_PATIENCE)
+        [FamilyCollector(sources), OwnFigures(app.manager)],
+        app.app.metrics,
+        lambda: parts.lags.look(_LAG_PATIENCE),
     )
     app.app.include_router(metrics)
 

@@ -84,6 +84,7 @@ from nexus.errors.identity import (
     UserMayNot,
 )
 from nexus.errors.jobs import JobInvalid, JobRunning, JobUnknown
+from nexus.errors.metrics import MetricConflict, MetricInvalid
 from nexus.errors.models import (
     DatabaseAhead,
     MigrationFailed,
@@ -173,6 +174,8 @@ __all__ = [
     "JobInvalid",
     "JobRunning",
     "JobUnknown",
+    "MetricConflict",
+    "MetricInvalid",
     "MigrationFailed",
     "MigrationsInvalid",
     "MigrationsMissing",

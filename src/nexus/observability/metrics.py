@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nexus.observability.distribution import Distribution, cumulative
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
@@ -34,7 +36,22 @@ class Family:
     samples: Iterable[Sample] = ()
 
 
-FamilySource = Callable[[], Iterable[Family]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistogramFamily:
+    """A histogram without labels, at this moment.
+
+    Attributes:
+        name: By Prometheus' conventions.
+        help: What it means.
+        distribution: The measurements.
+    """
+
+    name: str
+    help: str
+    distribution: Distribution
+
+
+FamilySource = Callable[[], Iterable[Family | HistogramFamily]]
 
 
 class FamilyCollector:
@@ -49,17 +66,33 @@ class FamilyCollector:
 
     def collect(self) -> "Iterable[Metric]":
         """Turn the families into the client library's."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
         for source in self._sources:
             for family in source():
-                samples = list(family.samples)
-                labels = list(samples[0].labels) if samples else []
-                kind = CounterMetricFamily if family.counter else GaugeMetricFamily
-                metric = kind(family.name, family.help, labels=labels)
-                for sample in samples:
-                    metric.add_metric([sample.labels[each] for each in labels], sample.value)
-                yield metric
+                if isinstance(family, HistogramFamily):
+                    yield _histogram(family)
+                else:
+                    yield _numbers(family)
+
+
+def _numbers(family: Family) -> "Metric":
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    samples = list(family.samples)
+    labels = list(samples[0].labels) if samples else []
+    kind = CounterMetricFamily if family.counter else GaugeMetricFamily
+    metric = kind(family.name, family.help, labels=labels)
+    for sample in samples:
+        metric.add_metric([sample.labels[each] for each in labels], sample.value)
+    return metric
+
+
+def _histogram(family: HistogramFamily) -> "Metric":
+    from prometheus_client.core import HistogramMetricFamily
+
+    found = family.distribution
+    metric = HistogramMetricFamily(family.name, family.help)
+    metric.add_metric([], cumulative(found.bounds, found.counts), found.total)
+    return metric
 
 
 def render(registry: "CollectorRegistry") -> tuple[bytes, str]:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nexus.observability.health import HealthStatus
+from nexus.observability.own_metrics import OwnMetrics
 from nexus.plugins.binding import bind
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class BasePlugin(ABC):
         category: Where it belongs in a list of plugins.
         config: Free for the plugin's own use; the platform neither reads nor fills it.
         logger: A logger named for the plugin.
+        metrics: Makes counters, gauges and histograms of the plugin's own, for Prometheus.
         initialized: Whether `initialize` has succeeded.
     """
 
@@ -45,6 +47,7 @@ class BasePlugin(ABC):
     category: str
     config: dict[str, Any]
     logger: logging.Logger
+    metrics: OwnMetrics
     initialized: bool
     _nexus_context: "PluginContext"
 

@@ -42,4 +42,6 @@ def bind(plugin: "BasePlugin") -> None:
     plugin.description = identity.description
     plugin.author = identity.author
     plugin.category = identity.category
+    if not hasattr(type(plugin), "metrics"):  # one that is the plugin's own comes first
+        plugin.metrics = context.own_metrics
     plugin.logger = logging.getLogger(f"nexus.plugin.{identity.name}")

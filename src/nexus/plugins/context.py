@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus.errors import ContextClosed
 from nexus.observability.health import HealthStatus
+from nexus.observability.own_metrics import OwnMetrics
 from nexus.plugins.identity import Identity
 from nexus.plugins.plugin_database import PluginDatabase
 from nexus.plugins.ports import (
@@ -43,6 +44,11 @@ class PluginContext:
         tasks: Its way to background work.
         audit: Its way to the audit log.
         vitals: What is measured of it.
+
+    Attributes:
+        identity: As given.
+        database: As given.
+        own_metrics: The metrics that the plugin makes itself.
     """
 
     def __init__(  # noqa: PLR0913 - a port each
@@ -61,6 +67,7 @@ class PluginContext:
     ) -> None:
         self.identity = identity
         self.database = database
+        self.own_metrics = OwnMetrics(identity.name)
         self._permissions = permissions
         self._events = events
         self._services = services

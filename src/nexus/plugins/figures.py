@@ -1,10 +1,12 @@
 """The figures of plugins, the event loop and the database, as metric families."""
 
+import platform
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from nexus._version import __version__
 from nexus.data.database import Database
-from nexus.observability.metrics import Family, Sample
+from nexus.observability.metrics import Family, HistogramFamily, Sample
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.state import PluginState
 from nexus.plugins.watchdog import Watchdog
@@ -26,6 +28,16 @@ _OF_DATABASE: tuple[tuple[str, str, bool], ...] = (
     ("pool_waiting", "Callers that wait for a connection.", False),
 )
 """Every figure that an engine may have: its name, its meaning, and whether it only grows."""
+
+
+def build_figures() -> Iterator[Family]:
+    """Give which version of what runs."""
+    version = {"version": __version__, "python": platform.python_version()}
+    yield Family(
+        name="nexus_build_info",
+        help="1, with the versions that run.",
+        samples=[Sample(value=1.0, labels=version)],
+    )
 
 
 def plugin_figures(manager: PluginManager) -> Callable[[], Iterator[Family]]:
@@ -75,6 +87,14 @@ def plugin_figures(manager: PluginManager) -> Callable[[], Iterator[Family]]:
                 for each in controllers
             ],
         )
+        yield Family(
+            name="nexus_plugin_state",
+            help="1 for the state that the plugin is in.",
+            samples=[
+                Sample(value=1.0, labels={"plugin": each.name, "state": each.status.state})
+                for each in controllers
+            ],
+        )
         live = [each.live for each in controllers if each.live is not None]
         yield Family(
             name="nexus_plugin_background_tasks",
@@ -83,14 +103,27 @@ def plugin_figures(manager: PluginManager) -> Callable[[], Iterator[Family]]:
                 Sample(value=len(each.tasks), labels={"plugin": each.plugin}) for each in live
             ],
         )
+        yield Family(
+            name="nexus_plugin_events_published",
+            help="Events that the plugin has published.",
+            counter=True,
+            samples=[
+                Sample(value=each.events.published, labels={"plugin": each.plugin}) for each in live
+            ],
+        )
 
     return families
 
 
-def loop_figures(watchdog: Watchdog) -> Callable[[], Iterator[Family]]:
-    """Make a source of the blocks of the event loop that were noticed."""
+def loop_figures(watchdog: Watchdog) -> Callable[[], Iterator[Family | HistogramFamily]]:
+    """Make a source of how late the event loop is, and of the blocks that were noticed."""
 
-    def families() -> Iterator[Family]:
+    def families() -> Iterator[Family | HistogramFamily]:
+        yield HistogramFamily(
+            name="nexus_event_loop_lag_seconds",
+            help="How late the event loop came to what was due, sampled all the time.",
+            distribution=watchdog.lateness,
+        )
         yield Family(
             name="nexus_event_loop_blocks",
             help="Times that a plugin's code blocked the event loop for long.",

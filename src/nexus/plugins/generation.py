@@ -12,6 +12,7 @@ from typing import Any
 from nexus.config import PluginConfiguration
 from nexus.errors import NexusError
 from nexus.observability.health import HealthStatus
+from nexus.observability.own_metrics import OwnMetrics
 from nexus.plugins.context import PluginContext
 from nexus.plugins.current import Running, current_owner
 from nexus.plugins.data_access import DataAccess
@@ -131,6 +132,11 @@ class Generation:
             message = f"Generation {self.number} of plugin {self.plugin!r} is not loaded."
             raise RuntimeError(message)
         return self._hosted
+
+    @property
+    def own_metrics(self) -> OwnMetrics:
+        """Give the metrics that the plugin makes itself."""
+        return self._context.own_metrics
 
     @property
     def mount(self) -> Any:

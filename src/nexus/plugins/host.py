@@ -75,6 +75,9 @@ class HostedPlugin(Protocol):
     def metrics(self) -> Mapping[str, float]:
         """Give what `get_metrics` returns."""
 
+    def own_figures(self) -> Mapping[str, float]:
+        """Give what the plugin's own `get_metrics` adds to the platform's figures."""
+
     def info(self) -> Mapping[str, Any]:
         """Give what `get_info` returns."""
 

@@ -140,6 +140,13 @@ class InProcessPlugin:
             raise self._unexpected("get_metrics", metrics, "a dictionary of numbers")
         return finite(metrics)
 
+    def own_figures(self) -> Mapping[str, float]:
+        """Give what the plugin's own `get_metrics` adds to the platform's figures."""
+        if self._plugin is None or type(self._plugin).get_metrics is BasePlugin.get_metrics:
+            return {}
+        platform = BasePlugin.get_metrics(self._plugin)
+        return {name: value for name, value in self.metrics().items() if name not in platform}
+
     def info(self) -> Mapping[str, Any]:
         """Give what `get_info` returns."""
         info = self._call("get_info", self.plugin.get_info)

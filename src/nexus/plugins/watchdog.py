@@ -9,11 +9,14 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from nexus.observability.distribution import Distribution
 from nexus.plugins.importer import ROOT
 
 logger = logging.getLogger(__name__)
+
+_LATENESS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class Watchdog:
@@ -31,6 +34,7 @@ class Watchdog:
 
     Attributes:
         blocks: How often the loop was blocked, by whose code.
+        lateness: How late the loop came to what was due, in seconds, measured at each pulse.
         owner_of: Tells on whose behalf a task runs, None for nobody's. Asked where no code of a
             plugin is on the stack: the platform may be at work for one.
     """
@@ -46,6 +50,7 @@ class Watchdog:
         self._beat: asyncio.TimerHandle | None = None
         self._loop_thread = 0
         self.blocks: dict[str, int] = {}
+        self.lateness = Distribution(_LATENESS)
 
     def start(self) -> None:
         """Begin to watch the running loop."""
@@ -64,9 +69,11 @@ class Watchdog:
         if self._thread is not None:
             self._thread.join()
 
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._pulse = time.monotonic()
-        self._beat = loop.call_later(self._interval, self._tick, loop)
+    def _tick(self, loop: asyncio.AbstractEventLoop, due: float | None = None) -> None:
+        self._pulse = now = time.monotonic()
+        if due is not None:
+            self.lateness.observe(max(0.0, now - due))
+        self._beat = loop.call_later(self._interval, self._tick, loop, now + self._interval)
 
     def _watch(self) -> None:
         reported = held = 0.0

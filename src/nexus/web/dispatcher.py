@@ -20,6 +20,7 @@ from nexus.web.exchange import EXCHANGE_KEY, Exchange
 from nexus.web.http_metrics import HttpMetrics
 from nexus.web.mount import PluginMount
 from nexus.web.problems import ProblemResponse, problem_response, problem_type
+from nexus.web.route_templates import plain_template, served_template
 
 PLUGINS_PREFIX = "/plugins/"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -81,8 +82,8 @@ class PluginDispatcher:
 
     def publish(self, mount: PluginMount) -> None:
         """Let the mount serve its plugin's paths from now on, in place of an earlier one."""
-        mount.series = self._metrics.series(mount.name)
-        mount.breaker = CircuitBreaker(mount.name, self.breakers, mount.series.answered)
+        mount.series = series = self._metrics.series(mount.name)
+        mount.breaker = CircuitBreaker(mount.name, self.breakers, lambda: series.answered)
         mount.urls.elsewhere = self.elsewhere
         self._leave(self.live.get(mount.name))
         self.live[mount.name] = mount
@@ -140,7 +141,7 @@ class PluginDispatcher:
             return
         name, prefix, mount = self._find(path)
         if name is None:
-            await self.app(scope, receive, send)
+            await self._serve_elsewhere(scope, receive, send)
             return
         mount = mount or await self._start(name, prefix, scope, is_encoded=is_encoded)
         if mount is None or self.maintenance is not None:
@@ -173,6 +174,20 @@ class PluginDispatcher:
         mount = self.mounted.get(place)
         owner = self.places.plugin_at(place) if mount is None else mount.name
         return owner, place, mount
+
+    async def _serve_elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            exchange: Exchange | None = scope.get(EXCHANGE_KEY)
+            if exchange is not None:
+                exchange.route = self._template_elsewhere(scope)
+
+    def _template_elsewhere(self, scope: Scope) -> str:
+        served = served_template(scope)
+        if served is None:
+            served = plain_template(scope, getattr(self.elsewhere, "routes", ()))
+        return served or ""
 
     async def _start(
         self, name: str, prefix: str, scope: Scope, *, is_encoded: bool

@@ -23,11 +23,12 @@ class HttpExchange:
         request_id: The request's id.
         plugin: The name of the plugin that serves it, None for the platform.
         series: Where it is counted, None for the platform's series.
+        route: The template of the route that serves it, empty as long as there is none.
         status: The response's status, 0 until it starts.
         ended: When the last byte was handed over, on the clock of `perf_counter`; 0 until then.
     """
 
-    __slots__ = ("_headers", "_send", "ended", "plugin", "request_id", "series", "status")
+    __slots__ = ("_headers", "_send", "ended", "plugin", "request_id", "route", "series", "status")
 
     def __init__(self, send: Send, request_id: str, headers: SecurityHeaders) -> None:
         self._send = send
@@ -35,6 +36,7 @@ class HttpExchange:
         self.request_id = request_id
         self.plugin: str | None = None
         self.series: HttpSeries | None = None
+        self.route = ""
         self.status = 0
         self.ended = 0.0
 
@@ -70,11 +72,12 @@ class WebSocketExchange:
         request_id: The id of the request that opened it.
         plugin: The name of the plugin that serves it, None for the platform.
         series: Unused: a connection has no duration worth a histogram.
+        route: As with a request.
         started: Whether it was accepted, or refused with a response.
         ended: Whether it was closed or refused.
     """
 
-    __slots__ = ("_headers", "_send", "ended", "plugin", "request_id", "series", "started")
+    __slots__ = ("_headers", "_send", "ended", "plugin", "request_id", "route", "series", "started")
 
     def __init__(self, send: Send, request_id: str, headers: SecurityHeaders) -> None:
         self._send = send
@@ -82,6 +85,7 @@ class WebSocketExchange:
         self.request_id = request_id
         self.plugin: str | None = None
         self.series: HttpSeries | None = None
+        self.route = ""
         self.started = False
         self.ended = False
 

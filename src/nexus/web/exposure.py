@@ -125,8 +125,11 @@ class HttpExposure:
         await mount.stop()
         forget_endpoints(_endpoints(mount))
         forget_callables()
-        if mount.name not in self._dispatcher.live:
+        successor = self._dispatcher.live.get(mount.name)
+        if successor is None:
             self._metrics.forget(mount.name)
+        else:
+            self._metrics.series(mount.name).keep_only(successor.templates())
 
 
 def _endpoints(mount: PluginMount) -> Iterator[object]:

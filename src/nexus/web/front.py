@@ -86,7 +86,8 @@ class FusedMiddleware:
             metrics.in_flight -= 1
             seconds = (exchange.ended or perf_counter()) - began
             series = exchange.series or metrics.platform
-            series.observe(scope["method"], exchange.status or _CLIENT_GONE, seconds)
+            status = exchange.status or _CLIENT_GONE
+            series.observe(exchange.route, scope["method"], status, seconds)
             if self._access_log:
                 _log_access(scope, exchange, seconds)
 

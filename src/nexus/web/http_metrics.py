@@ -6,8 +6,11 @@ look-up, and a collector turns the records into metric families when somebody sc
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
+
+from nexus.observability.distribution import cumulative
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -19,11 +22,20 @@ PLATFORM = "nexus"
 DURATION_BOUNDS = (*(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),)
 """Upper bounds of the duration histogram in seconds; one more bucket takes what is longer."""
 
+UNMATCHED = "unmatched"
+"""The label of requests that no route was found for."""
+
+OTHER_ROUTES = "other"
+"""The label of routes beyond the limit; no template is this, since each begins with a slash."""
+
+ROUTE_LIMIT = 1000
+"""A plugin's route templates beyond these share one series."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 
 
-class HttpSeries:
-    """The counts of one plugin.
+class RouteSeries:
+    """The counts of one route template.
 
     Attributes:
         requests: The number of requests by (method, HTTP status).
@@ -38,10 +50,6 @@ class HttpSeries:
         self.buckets = [0] * (len(DURATION_BOUNDS) + 1)
         self.seconds = 0.0
 
-    def answered(self) -> int:
-        """Give how many requests have been answered so far."""
-        return sum(self.buckets)
-
     def observe(self, method: str, status: int, seconds: float) -> None:
         """Count one finished request."""
         key = (method, status)
@@ -54,6 +62,54 @@ class HttpSeries:
             requests[key] = requests.get(key, 0) + 1
         self.buckets[bisect_left(DURATION_BOUNDS, seconds)] += 1
         self.seconds += seconds
+
+
+class HttpSeries:
+    """The counts of one plugin, by route template.
+
+    Attributes:
+        routes: The counts of each template, such as `/plugins/shop/items/{item_id}`.
+        answered: How many requests have been answered in all.
+    """
+
+    __slots__ = ("answered", "routes")
+
+    def __init__(self) -> None:
+        self.routes: dict[str, RouteSeries] = {}
+        self.answered = 0
+
+    @property
+    def requests(self) -> Counter[tuple[str, int]]:
+        """The number of requests of all routes by (method, HTTP status)."""
+        total: Counter[tuple[str, int]] = Counter()
+        for each in self.routes.values():
+            total.update(each.requests)
+        return total
+
+    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one finished request.
+
+        Args:
+            route: The template of the route that served it; empty when none did.
+            method: The HTTP method.
+            status: The HTTP status.
+            seconds: How long it took.
+        """
+        self.answered += 1
+        (self.routes.get(route) or self._begin(route)).observe(method, status, seconds)
+
+    def keep_only(self, templates: Container[str]) -> None:
+        """Drop the counts of routes that are there no longer."""
+        for gone in [each for each in self.routes if each not in templates]:
+            if gone not in (UNMATCHED, OTHER_ROUTES):
+                del self.routes[gone]
+
+    def _begin(self, route: str) -> RouteSeries:
+        if not route:
+            route = UNMATCHED
+        elif len(self.routes) >= ROUTE_LIMIT:
+            route = OTHER_ROUTES
+        return self.routes.setdefault(route, RouteSeries())
 
 
 class HttpMetrics:
@@ -107,17 +163,19 @@ class HttpCollector:
         requests = CounterMetricFamily(
             "nexus_http_requests",
             "HTTP requests answered; status 499 means that the client went away first.",
-            labels=("plugin", "method", "status"),
+            labels=("plugin", "route", "method", "status"),
         )
         durations = HistogramMetricFamily(
             "nexus_http_request_duration_seconds",
             "Time from the arrival of a request to the end of its response.",
-            labels=("plugin",),
+            labels=("plugin", "route"),
         )
         for plugin, series in self._metrics.all_series():
-            for (method, status), number in list(series.requests.items()):
-                requests.add_metric((plugin, method, str(status)), number)
-            durations.add_metric((plugin,), _cumulative(series.buckets), series.seconds)
+            for route, each in sorted(series.routes.items()):
+                for (method, status), number in each.requests.items():
+                    requests.add_metric((plugin, route, method, str(status)), number)
+                buckets = cumulative(DURATION_BOUNDS, each.buckets)
+                durations.add_metric((plugin, route), buckets, each.seconds)
         yield requests
         yield durations
         yield GaugeMetricFamily(
@@ -125,12 +183,3 @@ class HttpCollector:
             "HTTP requests being served now.",
             value=self._metrics.in_flight,
         )
-
-
-def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
-    total = 0
-    pairs: list[tuple[str, float]] = []
-    for bound, number in zip((*map(str, DURATION_BOUNDS), "+Inf"), buckets, strict=True):
-        total += number
-        pairs.append((bound, float(total)))
-    return pairs

@@ -23,7 +23,7 @@ from nexus.web.lifespans import RouterLifespans
 from nexus.web.overrides import adopt_overrides
 from nexus.web.plugin_urls import PluginUrls
 from nexus.web.problems import problem_response
-from nexus.web.route_paths import accepted_routers
+from nexus.web.route_paths import accepted_routers, walk_routers
 from nexus.web.router_choice import RouterChoice
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class PluginMount:
         self.routers = routers
         self._current = current
         self._owner = owner
-        self._choice = RouterChoice(routers)
+        self._choice = RouterChoice(routers, prefix)
         self._static = self._choice.static
         self.urls = PluginUrls(prefix, routers)
         self._lifespans = RouterLifespans(name, routers, current=current, owner=owner)
@@ -130,6 +130,10 @@ class PluginMount:
     def needs_user(self, _method: str, _path: str) -> bool:
         """Tell whether the manifest asks for a user, by method and path of a route."""
         return False
+
+    def templates(self) -> frozenset[str]:
+        """Give the templates of its routes."""
+        return frozenset(self.prefix + path for path, _ in walk_routers(self.routers))
 
     @property
     def in_flight(self) -> int:
@@ -169,14 +173,18 @@ class PluginMount:
         try:
             async with AsyncExitStack() as stack:
                 scope["fastapi_middleware_astack"] = stack
-                route = (
+                found = (
                     self._static.get((scope["method"], scope["path"][len(root_path) :]))
                     if scope["type"] == "http" and "fastapi.telemetry" not in scope
                     else None
                 )
-                if route is None:
+                if found is None:
                     await self._serve(scope, receive, send)
                 else:
+                    route, template = found
+                    exchange: Exchange | None = scope.get(EXCHANGE_KEY)
+                    if exchange is not None:
+                        exchange.route = template
                     scope["route"] = route
                     scope["endpoint"] = route.endpoint
                     scope["path_params"] = {}

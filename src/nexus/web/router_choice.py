@@ -15,45 +15,65 @@ from starlette.routing import BaseRoute, Match, Mount, Route, Router, WebSocketR
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from nexus.web.exchange import EXCHANGE_KEY, Exchange
+from nexus.web.route_templates import served_template, template_of
+
 _Found = tuple[APIRouter, BaseRoute, Scope]
 
 
 class RouterChoice:
     """Finds the route as FastAPI would if the routers were included one after the other.
 
+    Args:
+        routers: The plugin's routers.
+        prefix: The path that they are below.
+
     Attributes:
-        static: A memory of routes without path parameters by (method, path). An entry is what the
-            full search found for exactly this method and path, so it says the same as the search.
+        static: A memory of routes without path parameters by (method, path), each with its
+            template. An entry is what the full search found for exactly this method and path, so
+            it says the same as the search.
     """
 
-    def __init__(self, routers: Sequence[APIRouter]) -> None:
+    def __init__(self, routers: Sequence[APIRouter], prefix: str = "") -> None:
         self._routers = routers
-        self.static: dict[tuple[str, str], Any] = {}
+        self._prefix = prefix
+        self.static: dict[tuple[str, str], tuple[Any, str]] = {}
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have the matching route serve the request.
+        """Have the matching route serve the request, and note its template in the exchange.
 
         Raises:
             HTTPException: 404 when there is none, 405 when there is one for another method.
         """
+        exchange: Exchange | None = scope.get(EXCHANGE_KEY)
         found = self._search(scope)
         if found is None:
             await self._serve_unmatched(scope, receive, send)
             return
         router, route, child_scope = found
-        if not is_plain(router):
-            # What the author has added around the routing is the router's own affair.
-            await router(scope, receive, send)
-            return
+        template = template_of(route)
+        if exchange is not None and template is not None:
+            exchange.route = self._prefix + template
+        try:
+            if not is_plain(router):
+                # What the author has added around the routing is the router's own affair.
+                await router(scope, receive, send)
+                return
+            self._memorize(router, route, scope)
+            # From here on this is what APIRouter.app does with a match.
+            routing._apply_router_form_limits(scope, router.form_limits)  # noqa: SLF001
+            routing._update_scope(scope, child_scope)  # noqa: SLF001
+            _route_selected(scope=scope, path=template, mount=isinstance(route, Mount))
+            await route.handle(scope, receive, send)
+        finally:
+            # Which route of an included router it is, FastAPI notes when it has chosen.
+            if template is None and (served := served_template(scope)) is not None and exchange:
+                exchange.route = self._prefix + served
+
+    def _memorize(self, router: APIRouter, route: BaseRoute, scope: Scope) -> None:
         if scope["type"] == "http" and self._is_memorable(router, route, scope["method"]):
-            self.static[scope["method"], get_route_path(scope)] = route
-        # From here on this is what APIRouter.app does with a match.
-        routing._apply_router_form_limits(scope, router.form_limits)  # noqa: SLF001
-        routing._update_scope(scope, child_scope)  # noqa: SLF001
-        _route_selected(
-            scope=scope, path=getattr(route, "path_format", None), mount=isinstance(route, Mount)
-        )
-        await route.handle(scope, receive, send)
+            path = get_route_path(scope)
+            self.static[scope["method"], path] = route, self._prefix + path
 
     def _search(self, scope: Scope) -> _Found | None:
         """Find the first full match, else the first one for another method."""

@@ -63,8 +63,9 @@ async def test_all_of_a_plugin_is_at_its_mount_and_nothing_elsewhere(workshop: A
         detail = (await site.api("GET", "/plugins/shop")).json()
         assert detail["prefix"] == "/store"
         figures = (await site.http.get("/metrics")).text
-        counted = 'nexus_http_requests_total{method="GET",plugin="shop",status="200"} 2.0'
-        assert counted in figures
+        for route in ("/store/", "/store/items/{item_id}"):
+            counted = f'{{method="GET",plugin="shop",route="{route}",status="200"}} 1.0'
+            assert f"nexus_http_requests_total{counted}" in figures
 
 
 async def test_a_mount_is_a_503_while_the_plugin_does_not_run(workshop: Any) -> None:
