@@ -151,7 +151,7 @@ def _advice(condition: LogCondition) -> str:
     if condition.trouble:
         return f"The event log cannot be worked with; it is tried again. {condition.trouble}"
     if not condition.is_nearly_full:
-        return ""
+        return condition.lost
     state = "is full: publishing fails" if condition.is_full else "is nearly full"
     return (
         f"The event log {state}. It takes {condition.size} of {condition.limit} bytes. See who is"

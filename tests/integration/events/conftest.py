@@ -10,7 +10,7 @@ import socket
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +20,7 @@ import nats
 import nats.js.errors
 import pytest
 import redis.asyncio
+from tests.integration.events.nats_server import NatsServer
 from typing_extensions import override
 
 from nexus.config.event_engine import parse_engine
@@ -186,6 +187,25 @@ def _need(engine: str) -> None:
         if os.environ.get("NEXUS_TEST_REQUIRE_SERVERS") == "1":
             pytest.fail(f"{what}: {error}")
         pytest.skip(f"skipped: {what}")
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A NATS server of the test's own."""
+    _need("nats")
+    made = NatsServer(tmp_path / "nats")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+async def own_nats(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[NatsStore]:
+    """A store on it."""
+    url = DatabaseUrl(engine="sqlite", path=str(tmp_path / "nexus.db"))
+    store = NatsStore(url, nats_server.url)
+    yield store
+    await store.close()
 
 
 _STORES = {"nats": NatsStore, "redis": RedisStore}

@@ -4,7 +4,6 @@
 # Not collected by itself: what it finds is not mended yet. Run it by name.
 
 import asyncio
-import shutil
 import signal
 import socket
 import subprocess
@@ -105,66 +104,6 @@ async def within(seconds: float, holds: Any) -> bool:
             while not holds():
                 await asyncio.sleep(0.02)
     return bool(holds())
-
-
-async def test_n1_a_stream_made_anew_by_another_process_goes_on_in_this_one(
-    place: Any, server: Server, hands: Any
-) -> None:
-    here = await place.open(lease=0.5)
-    await here.declare("mail", ["user.*"])
-    await hands.append(here, 1, 2, 3, 4, 5, 6, 7, 8)
-    async with hands.fetching(here.stream(KEY)) as found:
-        assert await within(10, lambda: len(found) == 8)
-        client = await nats.connect(server.url)
-        await client.jetstream().delete_stream(place.stream)
-        await client.close()
-        await asyncio.sleep(0.2)
-        there = await place.open(lease=0.5)  # a restarted worker makes it anew
-        await hands.append(there, 101)
-        await hands.append(here, 102)
-        ok = await within(8, lambda: {101, 102} <= set(hands.numbers(found)))
-        assert ok, hands.numbers(found)
-
-
-async def _lose_the_end(place: Any, server: Server, hands: Any, tmp_path: Path) -> Any:
-    log = await place.open(alone=True)
-    await log.declare("mail", ["user.*"])
-    await hands.append(log, *range(5))
-    server.stop()
-    shutil.copytree(server.folder / "data", tmp_path / "copy")
-    server.start()
-    await asyncio.sleep(0.6)
-    await hands.append(log, *range(5, 15))
-    await hands.fetch(log.stream(KEY), 15, acknowledge=True)
-    await log.acknowledgements.flush()
-    server.stop()  # a power failure, which loses what was not synced
-    shutil.rmtree(server.folder / "data")
-    shutil.copytree(tmp_path / "copy", server.folder / "data")
-    server.start()
-    await asyncio.sleep(0.6)
-    return log
-
-
-async def test_n2_what_is_acknowledged_after_the_server_lost_its_end_is_delivered(
-    place: Any, server: Server, hands: Any, tmp_path: Path
-) -> None:
-    log = await _lose_the_end(place, server, hands, tmp_path)
-    await hands.append(log, 101, 102, 103)
-    async with hands.fetching(log.stream(KEY)) as found:
-        ok = await within(6, lambda: {101, 102, 103} <= set(hands.numbers(found)))
-        assert ok, hands.numbers(found)
-
-
-async def test_n2b_what_is_acknowledged_after_the_server_lost_its_end_survives_a_restart(
-    place: Any, server: Server, hands: Any, tmp_path: Path
-) -> None:
-    log = await _lose_the_end(place, server, hands, tmp_path)
-    await hands.append(log, 101, 102, 103)
-    await place.close()
-    log = await place.open(alone=True)
-    async with hands.fetching(log.stream(KEY)) as found:
-        ok = await within(6, lambda: {101, 102, 103} <= set(hands.numbers(found)))
-        assert ok, hands.numbers(found)
 
 
 async def test_n3_a_message_that_an_operator_deleted_stops_nobody(

@@ -21,6 +21,7 @@ def condition_of(log: "DurableLog") -> LogCondition:
         engine=journal.engine,
         location=journal.location,
         risk=journal.risk,
+        lost=log.reach.lost,
     )
 
 

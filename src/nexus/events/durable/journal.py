@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 from nexus.data.database import Executor
 from nexus.data.transaction import Transaction
+from nexus.events.durable.landmarks import Landmarks
 from nexus.events.durable.rows import EventRow
 from nexus.events.event import Event
 
@@ -78,6 +79,11 @@ class Journal(Protocol):
 
         None where the engine is apart from the database: the outbox keeps them until the commit.
         """
+        ...
+
+    @property
+    def landmarks(self) -> Landmarks | None:
+        """Tells whether events are where they were; None where the database itself has them."""
         ...
 
     @property

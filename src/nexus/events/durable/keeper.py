@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TIDY_EVERY: Final = 10.0
+_DOUBT_EVERY: Final = 0.5
 _FULL_FOR: Final = 1.0
 """Seconds for which a log that could not be made smaller counts as full."""
 
@@ -50,6 +51,8 @@ class Keeper:
         self._begin("report", self._report, min(settings.lease / 3, _TIDY_EVERY))
         # Apart from the reports, which must not come late because there is much to remove.
         self._begin("tidy", self.tidy, _TIDY_EVERY)
+        if self._log.journal.landmarks is not None:
+            self._begin("reach", self._log.reach.look, _DOUBT_EVERY)
         if not settings.alone:
             for name, work, pause in self._watch.jobs():
                 self._begin(name, work, pause)
@@ -96,6 +99,7 @@ class Keeper:
         log = self._log
         await log.claims.renew()
         await log.records.read()
+        await log.reach.check()
         # An append whose answer was lost is in the log without having arrived here.
         await log.tail.look()
         await log.keep_only_again()

@@ -18,6 +18,7 @@ from nexus.events.durable.origin import Origin
 from nexus.events.durable.outbox import Outbox
 from nexus.events.durable.progress import Progress
 from nexus.events.durable.publishing import Publishing
+from nexus.events.durable.reach import Reach
 from nexus.events.durable.records import Records
 from nexus.events.durable.retention import Retention
 from nexus.events.durable.sharing import Sharing
@@ -49,6 +50,7 @@ class DurableLog:
         journal: As given.
         claims: The leases of this process.
         tail: What this process has seen of the log.
+        reach: Notices that the engine has lost something.
         records: The subscriptions of the cluster.
         retention: Removes what is old.
         sharing: Spreads subscriptions over the processes.
@@ -73,7 +75,8 @@ class DurableLog:
         self.claims = Claims(
             database, journal, self.records, lease=self.settings.lease, alone=self.settings.alone
         )
-        self.tail = Tail(journal, self._dispatch, self._read_of_others)
+        self.reach = Reach(database, journal)
+        self.tail = Tail(journal, self._dispatch, self._read_of_others, self.reach.doubt)
         self.broadcasts = Broadcasts(database, self.records, self.claims)
         self.acknowledgements = Acknowledgements(database, self.letter_box)
         self.retention = Retention(database, journal, self.settings)
@@ -83,7 +86,7 @@ class DurableLog:
         self._enabled: dict[str, bool] = {}
         self._heard: Callable[[list[Event]], None] | None = None
         self._kept: Collection[str] | None = None
-        self.origin = Origin(database, journal, home or journal)
+        self.origin = Origin(database, journal, home or journal, self.reach)
         self.sharing = Sharing(self, database)
         self._keeper = Keeper(self, database)
         self._publishing = Publishing(self, database)
@@ -102,6 +105,7 @@ class DurableLog:
         await self.broadcasts.open()
         await self.records.read()
         self.tail.position = await self.journal.end()
+        self.reach.follow(lambda: self.tail.last, self._set_back)
         await self.retention.look()
         if self.outbox is not None:
             await self.outbox.open()
@@ -118,6 +122,8 @@ class DurableLog:
             await self._keeper.move_idle_on()
             await self.sharing.close()
             await self.claims.leave()
+        with suppress(NexusError):  # some events may be delivered again where the end is lost
+            await self.reach.close()
         await self.acknowledgements.close()
         for stream in self._streams.values():
             stream.lose()
@@ -208,6 +214,16 @@ class DurableLog:
             self._streams[key].offer for key in self.records.wanting(name) if key in self._streams
         )
         return found
+
+    async def _set_back(self, position: int) -> None:
+        """See again what is behind a position: the journal has lost what was there."""
+        for stream in self._streams.values():
+            stream.set_back(position)
+        self.tail.set_back(position)
+        await self.claims.renew()
+        for stream in self._streams.values():
+            stream.wake()
+        self.tail.read()
 
     # Subscriptions
 

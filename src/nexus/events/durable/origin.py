@@ -4,7 +4,6 @@ A position means something in one journal only. So the database remembers which 
 what tells the application from any other that shares a server with it.
 """
 
-import logging
 import uuid
 from contextlib import suppress
 from typing import Final
@@ -13,9 +12,9 @@ from nexus.data.database import Database
 from nexus.errors import EventEngineChanged, UniqueViolation
 from nexus.events.durable.dialect import Dialect
 from nexus.events.durable.journal import Journal, Place
+from nexus.events.durable.reach import TABLE as REACH
+from nexus.events.durable.reach import Reach
 from nexus.events.durable.tables import make_tables
-
-logger = logging.getLogger(__name__)
 
 _TABLE: Final = (
     """
@@ -27,10 +26,6 @@ _TABLE: Final = (
     ) {options}
     """,
 )
-_REWIND: Final = (
-    "UPDATE nexus_event_subscriptions SET last_position = ?, acknowledged = '', worker = NULL,"
-    " epoch = epoch + 1, suspect = 0, crashes = 0"
-)
 
 
 class Origin:
@@ -40,13 +35,17 @@ class Origin:
         database: Where it is.
         journal: The journal that is asked for now.
         home: The journal in the database, where events may wait that came before this one.
+        reach: Knows how far the journal goes; one of its own by default.
     """
 
-    def __init__(self, database: Database, journal: Journal, home: Journal) -> None:
+    def __init__(
+        self, database: Database, journal: Journal, home: Journal, reach: Reach | None = None
+    ) -> None:
         self._database = database
         self._dialect = Dialect.of(database.engine)
         self._journal = journal
         self._home = home
+        self._reach = reach or Reach(database, journal)
 
     async def open(self, *, switch: bool = False) -> None:
         """Open the journal, once it is known that the cursors are its own or mean nothing.
@@ -58,51 +57,17 @@ class Origin:
             EventEngineChanged: Events may wait in another engine.
             EventJournalTaken: The journal is another application's.
         """
-        await make_tables(self._database, _TABLE)
+        await make_tables(self._database, (*_TABLE, *REACH))
         owner, engine, identity = await self._known()
         journal = self._journal
         if engine != journal.engine and not switch:
             await self._refuse_if_any_wait(engine)
         await journal.open(owner, take_over=switch)
         if engine != journal.engine:
-            await self._begin(engine, identity, at=await journal.end())
+            await self._reach.begin(engine, identity, at=await journal.end())
         elif identity != journal.identity:
-            logger.error(
-                "The event log was made anew; what waited in the one before is lost",
-                extra={"engine": engine, "location": journal.location},
-            )
-            await self._begin(engine, identity, at=0)
-        else:
-            await self._keep_within()
-
-    async def _begin(self, engine: str, identity: str, *, at: int) -> None:
-        """Have the cursors belong to the journal from now on; of several processes, one does it."""
-        async with self._database.transaction() as transaction:
-            is_first = await transaction.execute(
-                self._dialect(
-                    "UPDATE nexus_event_journal SET engine = ?, identity = ?"
-                    " WHERE engine = ? AND identity = ?"
-                ),
-                (self._journal.engine, self._journal.identity, engine, identity),
-            )
-            if is_first:
-                await transaction.execute(self._dialect(_REWIND), (at,))
-
-    async def _keep_within(self) -> None:
-        """Bring back the cursors that are behind the end, as after a server lost what it had."""
-        row = await self._database.fetch_one(
-            "SELECT COALESCE(max(last_position), 0) FROM nexus_event_subscriptions"
-        )
-        end = await self._journal.end()  # after the cursors, which others move on to it
-        if int(row[0]) <= end:
-            return
-        logger.error(
-            "The event log has lost its end; what was published last may be gone",
-            extra={"engine": self._journal.engine, "location": self._journal.location},
-        )
-        await self._database.execute(
-            self._dialect(f"{_REWIND} WHERE last_position > ?"), (end, end)
-        )
+            await self._reach.begin(engine, identity, at=0)
+        await self._reach.open()
 
     async def _known(self) -> tuple[str, str, str]:
         query = "SELECT owner, engine, identity FROM nexus_event_journal"

@@ -23,6 +23,7 @@ class Outstanding:
     def __init__(self) -> None:
         self.completed: Final[list[Event]] = []
         self._runs: deque[list[Event]] = deque()
+        self._former: deque[list[Event]] = deque()
         self._at = 0
         self._done: set[int] = set()
         self._before: frozenset[int] = frozenset()
@@ -37,10 +38,19 @@ class Outstanding:
     def clear(self) -> None:
         """Forget all."""
         self.completed.clear()
-        self._runs.clear()
+        if self._runs:  # some of them may be in hand
+            self._former, self._runs = self._runs, deque()
         self._at = 0
         self._done.clear()
         self._before = frozenset()
+
+    def disown(self, position: int) -> None:
+        """Take no acknowledgment of events behind a position: others will be there."""
+        for run in (*self._former, *self._runs):
+            for event in run:
+                if event.position > position:
+                    event.position = 0
+        self._former.clear()
 
     def __bool__(self) -> bool:
         return bool(self._runs)

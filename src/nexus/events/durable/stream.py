@@ -99,6 +99,11 @@ class DurableStream:
         self._careful = 0
         self._in_hand = None
 
+    def set_back(self, position: int) -> None:
+        """Work on it no longer, and take nothing for handled that was behind a position."""
+        self._outstanding.disown(position)
+        self.lose()
+
     def wake(self) -> None:
         """Have whoever fetches look again."""
         if self._waiting is not None and not self._waiting.done():

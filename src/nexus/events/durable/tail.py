@@ -9,6 +9,7 @@ from typing import Final
 from nexus.errors import NexusError
 from nexus.events.durable.ending import end
 from nexus.events.durable.journal import Journal, Placed
+from nexus.events.durable.landmarks import Landmark
 from nexus.events.event import Event
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ class Tail:
         journal: Where the events are.
         dispatch: Takes events that follow on those before, with their positions.
         read: Told of those that were read, as others have appended them.
+        doubt: Called where an event arrives at a position that was there before: it was read
+            already, or the journal has lost its end.
 
     Attributes:
         position: The last position that was dispatched.
@@ -37,6 +40,7 @@ class Tail:
         journal: Journal,
         dispatch: Callable[[list[Event]], None],
         read: Callable[[list[Event]], None] = lambda _events: None,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self._tell_read = read
         self._journal = journal
@@ -44,6 +48,9 @@ class Tail:
         self._early: dict[int, list[Event]] = {}
         self._reading: asyncio.Task[None] | None = None
         self._again = False
+        self._doubt = doubt
+        self._times_set_back = 0
+        self._last: Event | None = None
         self.position = 0
 
     def arrived(self, placed: Placed, events: list[Event]) -> None:
@@ -64,6 +71,8 @@ class Tail:
                 _PATIENCE, self._look_for_gap, before, context=Context()
             )
             return
+        if events[0].position <= self.position:
+            self._doubt()
         self._take(events)
         while (following := self._early.pop(self.position, None)) is not None:
             self._take(following)
@@ -82,12 +91,27 @@ class Tail:
         if self._reading is not None:
             await end([self._reading])
 
+    @property
+    def last(self) -> Landmark | None:
+        """The last event that was dispatched."""
+        if self._last is None:
+            return None
+        return Landmark(position=self._last.position, id=self._last.id)
+
+    def set_back(self, position: int) -> None:
+        """See again what is behind a position: the journal has lost what was there."""
+        self._times_set_back += 1
+        self._early.clear()
+        self._last = None
+        self.position = min(self.position, position)
+
     def _take(self, events: list[Event]) -> None:
         new = events
         if events and events[0].position <= self.position:
             new = [each for each in events if each.position > self.position]
         if new:
-            self.position = new[-1].position
+            self._last = new[-1]
+            self.position = self._last.position
             self._dispatch(new)
 
     def _look_for_gap(self, before: int) -> None:
@@ -116,9 +140,12 @@ class Tail:
     async def _read_page(self) -> bool:
         """Read a page, and say whether there may be another one."""
         self._again = False
+        set_back = self._times_set_back
         # All up to the end were there before it, so none of them can be missed.
         end = await self._journal.end()
         events, following = await self._journal.page(self.position + 1, end)
+        if set_back != self._times_set_back:
+            return True
         # Positions have no gaps but where old events were removed, which all have handled.
         new = [each for each in events if each.position > self.position]
         self._take(events)

@@ -16,6 +16,7 @@ class LogCondition:
         engine: The engine that has the events, as `events.engine` names it.
         location: Where it is, for people.
         risk: What it may lose that it has acknowledged, in words; empty when nothing.
+        lost: What it has lost lately, in words; empty when nothing.
     """
 
     trouble: str
@@ -26,3 +27,4 @@ class LogCondition:
     engine: str = "sql"
     location: str = ""
     risk: str = ""
+    lost: str = ""

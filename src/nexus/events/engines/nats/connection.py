@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import Context
 from types import ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from nexus.config.event_engine import EventEngine
 from nexus.errors import EventEngineDriverMissing, EventEngineUnavailable
+from nexus.events.durable.ending import end
 
 logger = logging.getLogger(__name__)
 
@@ -18,17 +21,28 @@ _CONNECT: Final = 3.0
 ANSWER: Final = 5.0
 """Seconds that the server has."""
 _RECONNECT: Final = 0.2
+_LONGEST: Final = 2.0
 _MOMENT: Final = 1.0
 _PING: Final = 10
+_CLOSED: Final = "it is closed"
+_REFUSAL: Final = "authorization violation"
 _SYNCS: Final = (2, 10)
 """From this version on the server can be told to sync what it acknowledges."""
 
 
+Heard: TypeAlias = Callable[[Any], Awaitable[None]]
+
+
 class Connection:
-    """One connection, made anew by itself where it is lost.
+    """One connection, made anew by itself where it is lost, with what is listened to.
 
     Args:
         engine: Where the servers are.
+
+    Attributes:
+        location: Where the servers are, for people.
+        js: JetStream, for what is to be asked now.
+        max_payload: How many bytes a message may have, as the server said last; 0 before that.
 
     Raises:
         EventEngineDriverMissing: The library is not installed.
@@ -38,10 +52,17 @@ class Connection:
         self._library = _library()
         self._engine = engine
         self._client: Any = None
-        self._reason = "it is closed"
+        self._reason = _CLOSED
+        self._is_open = False
         self._is_back = asyncio.Event()
         self._waiting: set[asyncio.Future[None]] = set()
+        self._heard: dict[str, Heard] = {}
+        self._subscriptions: dict[str, Any] = {}
+        self._reopening: asyncio.Task[None] | None = None
+        self._interrupted: list[Callable[[], None]] = []
+        self.location = engine.location
         self.js: Any = None
+        self.max_payload = 0
 
     @property
     def client(self) -> Any:
@@ -61,17 +82,22 @@ class Connection:
         error: type[Exception] = self._library.js.errors.NotFoundError
         return error
 
-    async def unsubscribe(self, subscription: Any) -> None:
-        """End a subscription, if the connection is still there."""
-        try:
-            await subscription.unsubscribe()
-        except (self._library.errors.Error, OSError) as error:
-            logger.debug("A subscription ended with NATS", extra={"reason": str(error)})
+    @property
+    def refused(self) -> type[Exception]:
+        """What the library raises where the server finds fault with what it is asked."""
+        error: type[Exception] = self._library.js.errors.BadRequestError
+        return error
 
     @property
     def api(self) -> Any:
         """What the library has for configurations."""
         return self._library.js.api
+
+    def when_interrupted(self, callback: Callable[[], None]) -> None:
+        """Have a function called when the connection is lost."""
+        self._interrupted.append(callback)
+
+    # Being connected
 
     async def open(self) -> None:
         """Connect.
@@ -79,12 +105,18 @@ class Connection:
         Raises:
             EventEngineUnavailable: No server answers, or lets us in.
         """
+        await self._connect()
+        self._is_open = True
+
+    async def _connect(self) -> None:
         client = self._library.aio.client.Client()
+        urls = [each.strip() for each in self._engine.url.split(",")]
         try:
             with self.translated():
                 async with asyncio.timeout(_CONNECT):
                     await client.connect(
-                        [each.strip() for each in self._engine.url.split(",")],
+                        urls,
+                        **_credentials(urls),
                         connect_timeout=_CONNECT,
                         max_reconnect_attempts=-1,
                         reconnect_time_wait=_RECONNECT,
@@ -92,34 +124,117 @@ class Connection:
                         error_cb=self._note,
                         disconnected_cb=self._disconnected,
                         reconnected_cb=self._reconnected,
+                        closed_cb=self._closed,
                         name="nexus",
                         skip_subject_validation=True,
                     )
-        except EventEngineUnavailable:
+                    for subject, heard in self._heard.items():
+                        self._subscriptions[subject] = await client.subscribe(subject, cb=heard)
+        except BaseException:
             await _give_up(client)
             raise
         self._client = client
         self.js = client.jetstream(timeout=ANSWER)
+        self.max_payload = client.max_payload
+        self._reason = _CLOSED
+        self._is_back.set()
 
     async def close(self) -> None:
         """Close the connection."""
+        self._is_open = False
+        if self._reopening is not None:
+            await end([self._reopening])
+        self._heard.clear()
+        self._subscriptions.clear()
         client, self._client = self._client, None
         if client is not None:
             await _give_up(client)
+
+    def _reopen(self) -> None:
+        """Make a new client: the library closes one for good at almost any error of the server."""
+        if self._is_open and self._reopening is None:
+            self._reopening = asyncio.get_running_loop().create_task(
+                self._reopen_until_it_works(), name="nexus.events.reconnect", context=Context()
+            )
+
+    async def _reopen_until_it_works(self) -> None:
+        pause = _RECONNECT
+        try:
+            while True:
+                try:
+                    await self._connect()
+                except EventEngineUnavailable as error:
+                    self._reason = str(error.data["reason"])
+                    logger.debug("NATS", extra={"reason": self._reason})
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, _LONGEST)
+                else:
+                    logger.info("The connection to NATS was made anew")
+                    return
+        finally:
+            self._reopening = None
 
     async def _note(self, error: Exception) -> None:
         self._reason = str(error) or type(error).__name__
         logger.debug("NATS", extra={"reason": self._reason})
 
     async def _disconnected(self) -> None:
-        self._reason = "the connection is lost"
+        if self._reason == _CLOSED:
+            self._reason = "the connection is lost"
         self._is_back.clear()
         for future in self._waiting:
             if not future.done():
                 future.set_exception(ConnectionResetError(self._reason))
+        for callback in self._interrupted:
+            callback()
 
     async def _reconnected(self) -> None:
+        if self._client is not None:
+            self.max_payload = self._client.max_payload
+        self._reason = _CLOSED
         self._is_back.set()
+
+    async def _closed(self) -> None:
+        await self._disconnected()
+        self._reopen()
+
+    # Being told
+
+    async def answers_to(self, heard: Heard) -> str:
+        """Have a function called with answers; give the inbox that they go to, two levels deep.
+
+        Raises:
+            EventEngineUnavailable: There is no connection.
+        """
+        inbox: str = self.client.new_inbox()
+        await self._subscribe(f"{inbox}.*.*", heard)
+        return inbox
+
+    @asynccontextmanager
+    async def subscribed(self, subject: str, heard: Heard) -> AsyncIterator[None]:
+        """Have a function called with the messages of a subject while the block runs.
+
+        Raises:
+            EventEngineUnavailable: There is no connection.
+        """
+        await self._subscribe(subject, heard)
+        try:
+            yield
+        finally:
+            self._heard.pop(subject, None)
+            subscription = self._subscriptions.pop(subject, None)
+            try:
+                if subscription is not None:
+                    await subscription.unsubscribe()
+            except (self._library.errors.Error, OSError) as error:
+                logger.debug("A subscription ended with NATS", extra={"reason": str(error)})
+
+    async def _subscribe(self, subject: str, heard: Heard) -> None:
+        with self.translated():
+            self._subscriptions[subject] = await self.client.subscribe(subject, cb=heard)
+        self._heard[subject] = heard
+
+    # Being asked
 
     async def ready(self) -> Any:
         """Give the client; where the connection is lost, wait a moment for it to be back.
@@ -129,6 +244,8 @@ class Connection:
         """
         client = self._client
         if client is not None and not client.is_connected:
+            if client.is_closed:
+                self._reopen()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_MOMENT):
                     await self._is_back.wait()
@@ -199,14 +316,16 @@ class Connection:
         except self._library.js.errors.ServiceUnavailableError as error:
             raise self.unavailable("JetStream is not enabled, or not ready") from error
         except TimeoutError as error:
-            raise self.unavailable(self._told() or "it does not answer in time") from error
+            reason = self._told() or "it does not answer in time"
+            raise self.unavailable(reason, passing=_REFUSAL not in reason.lower()) from error
         except (self._library.errors.Error, OSError) as error:
-            raise self.unavailable(str(error) or type(error).__name__) from error
+            reason = str(error) or type(error).__name__
+            raise self.unavailable(reason, passing=_REFUSAL not in reason.lower()) from error
 
     def _told(self) -> str:
         """Give what the server said before it fell silent."""
         reason, self._reason = self._reason, "it does not answer"
-        return "" if reason == "it is closed" else reason
+        return "" if reason == _CLOSED else reason
 
     def risk(self) -> str:
         """Say what the server may lose that it has acknowledged; nothing where it can be synced."""
@@ -218,6 +337,20 @@ class Connection:
             f" {version.major}.{version.minor} syncs its files every two minutes. Expected 2.10 or"
             " later, with sync_interval: always in its jetstream block."
         )
+
+
+def _credentials(urls: Sequence[str]) -> dict[str, str]:
+    """Give the name and password, or the token, that stand in one of the URLs, for all servers.
+
+    The library sends them as they are written there; and to servers that it hears of, none.
+    """
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.password is not None:
+            return {"user": unquote(parts.username or ""), "password": unquote(parts.password)}
+        if parts.username:
+            return {"token": unquote(parts.username)}
+    return {}
 
 
 async def _give_up(client: Any) -> None:

@@ -16,12 +16,17 @@ _ID: Final = "Nats-Msg-Id"
 class Batch:
     """Messages that wait for their acknowledgments.
 
+    Args:
+        size: How many.
+        stream: Which stream is to have them.
+
     Attributes:
         positions: Where they are, as far as it is known.
         done: Finished when all are known, or one was refused.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, stream: str) -> None:
+        self._stream = stream
         self.positions = [0] * size
         self.left = size
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -33,6 +38,9 @@ class Batch:
         error = answer.get("error")
         if error is not None:
             self.done.set_exception(Refused(str(error.get("description", error))))
+            return
+        if answer.get("stream") != self._stream:  # ours is gone, and another has its subjects
+            self.done.set_exception(Refused(f"the stream {answer.get('stream')!r} has taken it"))
             return
         self.positions[index] = answer["seq"]
         self.left -= 1
@@ -61,9 +69,7 @@ class Publishing:
 
     async def open(self) -> None:
         """Begin to listen for acknowledgments."""
-        with self._connection.translated():
-            self._inbox = self._connection.client.new_inbox()
-            await self._connection.client.subscribe(f"{self._inbox}.*.*", cb=self._answer)
+        self._inbox = await self._connection.answers_to(self._answer)
 
     async def publish(self, rows: Sequence[EventRow]) -> Sequence[int]:
         """Publish events and give their positions; those with a known id keep the one they have.
@@ -73,7 +79,7 @@ class Publishing:
         """
         with self._connection.translated():
             client = await self._connection.ready()
-            number, batch = str(self._number()), Batch(len(rows))
+            number, batch = str(self._number()), Batch(len(rows), self._stream)
             self._batches[number] = batch
             try:
                 for index, row in enumerate(rows):

@@ -6,15 +6,26 @@ there or it is not.
 """
 
 import asyncio
+import json
+import logging
 from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-from nexus.events.engines.nats.connection import Connection
+from nexus.events.engines.nats.connection import ANSWER, Connection
 from nexus.events.engines.nats.messages import subject_of
+
+logger = logging.getLogger(__name__)
 
 _STATUS: Final = "Status"
 _SUBJECT: Final = "Nats-Subject"
+_WIDEST: Final = 500
+_WINDOW: Final = 2_000_000
+"""About how many bytes are on their way at a time, which a slow network brings in time as well."""
+_PAGE: Final = 8_000_000
+"""Bytes after which a page ends."""
+_GUESS: Final = 32_768
+_LEAST: Final = 256
 
 
 class Message(NamedTuple):
@@ -65,25 +76,40 @@ class Reading:
         self._inbox = ""
         self._asked: dict[str, Asked] = {}
         self._number = count().__next__
+        self._each = _GUESS
+        self._has_told = False
 
     async def open(self) -> None:
         """Begin to listen for messages."""
-        with self._connection.translated():
-            self._inbox = self._connection.client.new_inbox()
-            await self._connection.client.subscribe(f"{self._inbox}.*.*", cb=self._answer)
+        self._inbox = await self._connection.answers_to(self._answer)
 
-    async def between(self, first: int, last: int) -> Sequence[Message]:
-        """Give the messages from one position to another, both included.
+    async def between(self, first: int, last: int) -> tuple[Sequence[Message], int]:
+        """Give messages from one position to another, and the position to read on from.
+
+        All were read when that is `last + 1`; a page of large ones ends before.
 
         Raises:
-            EventEngineUnavailable: One is not there that has not been removed as old.
+            EventEngineUnavailable: One is not there that has been neither removed nor deleted.
         """
-        asked = await self._ask(range(first, last + 1))
-        missing = [each for each in range(first, last + 1) if each not in asked.found]
-        if missing and await self._oldest() <= missing[-1]:
-            # A replica may be behind its leader, which the next attempt will not be.
-            raise self._connection.unavailable(f"it has no message {missing[-1]}")
-        return [asked.found[each] for each in sorted(asked.found)]
+        found: list[Message] = []
+        size = 0
+        while first <= last and size < _PAGE:
+            end = min(last, first + max(1, min(_WIDEST, _WINDOW // self._each)) - 1)
+            messages = await self._read(range(first, end + 1))
+            new = sum(len(each.data) for each in messages)
+            self._each = max(_LEAST, new // max(len(messages), 1))
+            found += messages
+            size += new
+            first = end + 1
+        return found, first
+
+    async def _read(self, positions: range) -> Sequence[Message]:
+        found = (await self._ask(positions)).found
+        if len(found) < len(positions):
+            missing = [each for each in positions if each not in found]
+            for message in await self._find(missing):
+                found[message.position] = message
+        return [found[each] for each in sorted(found)]
 
     async def _ask(self, positions: range) -> Asked:
         with self._connection.translated():
@@ -98,6 +124,9 @@ class Reading:
                         reply=f"{self._inbox}.{number}.{position}",
                     )
                 await self._connection.answered(asked.done)
+            except TimeoutError:
+                self._each = min(_WINDOW, self._each * 4)  # so that fewer are asked for next
+                raise
             finally:
                 del self._asked[number]
         return asked
@@ -107,6 +136,42 @@ class Reading:
         asked = self._asked.get(number)
         if asked is not None:
             asked.answered(int(position), message)
+
+    async def _find(self, positions: Sequence[int]) -> Sequence[Message]:
+        """Find out what became of messages that whoever was asked does not have.
+
+        A replica may be behind its leader, which is asked for them then.
+
+        Raises:
+            EventEngineUnavailable: The leader does not have one either, and knows of no reason.
+        """
+        js = self._connection.js
+        with self._connection.translated():
+            request = json.dumps({"deleted_details": True}).encode()
+            client = await self._connection.ready()
+            answer = await self._connection.asked(
+                client.request(f"$JS.API.STREAM.INFO.{self._stream}", request, timeout=ANSWER)
+            )
+            state = json.loads(answer.data).get("state", {})
+            first, deleted = state.get("first_seq", 0), set(state.get("deleted") or ())
+            late = [each for each in positions if each >= first and each not in deleted]
+            if deleted.intersection(positions):
+                self._tell(min(deleted.intersection(positions)))
+            try:
+                found = [
+                    await self._connection.asked(js.get_msg(self._stream, each)) for each in late
+                ]
+            except self._connection.not_found:
+                raise self._connection.unavailable(f"it has no message {late[-1]}") from None
+        return [Message(each.seq, each.subject, each.data or b"") for each in found]
+
+    def _tell(self, position: int) -> None:
+        if not self._has_told:
+            self._has_told = True
+            logger.warning(
+                "Somebody has deleted messages from the stream; they are passed over",
+                extra={"stream": self._stream, "position": position},
+            )
 
     async def pending(self, pattern: str, first: int) -> int:
         """Tell about how many messages there are from a position on that a pattern selects."""
@@ -125,8 +190,3 @@ class Reading:
                 f"$JS.API.CONSUMER.DELETE.{self._stream}.{told.name}"
             )
         return told.num_pending or 0
-
-    async def _oldest(self) -> int:
-        with self._connection.translated():
-            info = await self._connection.asked(self._connection.js.stream_info(self._stream))
-        return int(info.state.first_seq)

@@ -29,6 +29,7 @@ class Connection:
     def __init__(self, engine: EventEngine) -> None:
         self._library = _library()
         self._engine = engine
+        self.location = engine.location
         self._client: Any = None
 
     def __call__(self) -> Any:

@@ -11,19 +11,19 @@ What was acknowledged survives a killed server and a power failure where that ha
 """
 
 import logging
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from nexus.config.event_engine import EventEngine
 from nexus.data.database import Database, Executor
 from nexus.data.transaction import Transaction
-from nexus.errors import EventEngineUnavailable, EventJournalTaken
+from nexus.errors import EventEngineUnavailable
 from nexus.events.durable.journal import Placed
 from nexus.events.durable.rows import OVERHEAD, EventRow
 from nexus.events.engines.redis.connection import Connection
 from nexus.events.engines.redis.entries import arguments
-from nexus.events.engines.redis.scripts import APPEND, OPEN
+from nexus.events.engines.redis.landmarks import RedisLandmarks
+from nexus.events.engines.redis.scripts import APPEND
 from nexus.events.engines.redis.searching import Searching
 
 logger = logging.getLogger(__name__)
@@ -50,15 +50,14 @@ class RedisJournal:
 
     def __init__(self, engine: EventEngine, database: Database, *, stream: str) -> None:
         self.location = engine.location
-        self.identity = ""
         self.risk = ""
-        self._name = stream
         # The braces keep the keys together in a cluster.
         self._stream, self._about = f"{{{stream}}}:events", f"{{{stream}}}:about"
         self._channel = f"{{{stream}}}:tell"
         self._database = database
         self._connection = Connection(engine)
         self._append: Any = None
+        self.landmarks = RedisLandmarks(self._connection, stream, (self._stream, self._about))
         searching = self._searching = Searching(self._connection, self._stream, self._about)
         self.page = searching.page
         self.read = searching.read
@@ -69,6 +68,11 @@ class RedisJournal:
         self.position_at = searching.position_at
         self.overflow = searching.overflow
 
+    @property
+    def identity(self) -> str:
+        """What tells the stream from one that was made anew."""
+        return self.landmarks.identity
+
     async def open(self, owner: str, *, take_over: bool = False) -> None:
         """Connect, and take the stream if it is nobody's.
 
@@ -78,16 +82,10 @@ class RedisJournal:
         """
         connection = self._connection
         connection.open()
+        await self.landmarks.open(owner, take_over=take_over)
         with connection.translated():
-            client = connection()
-            self._append = client.register_script(APPEND)
-            found, identity = await client.eval(
-                OPEN, 2, self._stream, self._about, owner, str(uuid.uuid4()), int(take_over)
-            )
+            self._append = connection().register_script(APPEND)
             self.risk = await connection.risk()
-        if found.decode() != owner:
-            raise EventJournalTaken(engine=self.engine, location=self.location, stream=self._name)
-        self.identity = identity.decode()
         if self.risk:
             logger.warning(self.risk, extra={"location": self.location})
 

@@ -33,6 +33,7 @@ class SqlJournal:
 
     engine: Final = "sql"
     identity: Final = ""
+    landmarks: Final = None
     risk: Final = ""
 
     def __init__(self, database: Database) -> None:
