@@ -1,7 +1,7 @@
 """Measures everything, or what is named, and prints and keeps one table.
 
 python -m benchmarks [bus rivals data collections durable event_rivals http openapi imports start
-    reload lazy] [--rounds N] [--output FOLDER]
+    reload lazy permissions] [--rounds N] [--output FOLDER]
 """
 
 import argparse
@@ -55,6 +55,7 @@ SUITES: dict[str, Callable[[int | None], list[Row]]] = {
     "start": lambda rounds: _run("start", **_rounds(rounds)),
     "reload": lambda rounds: _run("reload", **_rounds(rounds)),
     "lazy": lambda rounds: _run("lazy", **_rounds(rounds)),
+    "permissions": lambda rounds: _run("permissions", **_rounds(rounds)),
 }
 
 

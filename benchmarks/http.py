@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -87,6 +88,7 @@ APPS: dict[str, Callable[[], Any]] = {
     "included-10": lambda: including_app(10),
     "nexus-1": lambda: nexus_app(1),
     "nexus-500": lambda: nexus_app(500),
+    "guarded": lambda: import_module("benchmarks.permissions").guarded_app(),
 }
 
 
@@ -169,11 +171,12 @@ def read_response(connection: socket.socket) -> bytes:
                 return data
 
 
-def http_request(path: str) -> bytes:
+def http_request(path: str, **headers: str) -> bytes:
     """Write a request as a browser's fetch would, with some headers."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n"
-        "Accept-Encoding: gzip, deflate\r\nUser-Agent: benchmark\r\n\r\n"
+        f"Accept-Encoding: gzip, deflate\r\nUser-Agent: benchmark\r\n{more}\r\n"
     ).encode()
 
 
@@ -257,7 +260,8 @@ def row(name: str, value: float, unit: str, against: str, ratio: float, target: 
 
 def measure_requests(*, rounds: int, requests: int) -> list[Row]:
     """Measure every comparison of requests."""
-    servers = {name: Server.start(name, 16) for name in APPS}
+    needed = {name for each in COMPARISONS for name in (each.server, each.against)}
+    servers = {name: Server.start(name, 16) for name in needed}
     rows = []
     try:
         for each in COMPARISONS:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,7 @@ def test_every_suite_has_a_module_that_can_be_imported(benchmarks: Any) -> None:
         "start",
         "reload",
         "lazy",
+        "permissions",
     }
     for name in (
         "bus",
@@ -79,6 +81,7 @@ def test_every_suite_has_a_module_that_can_be_imported(benchmarks: Any) -> None:
         "reload",
         "rolling",
         "lazy",
+        "permissions",
         "machine",
     ):
         assert benchmarks(name).__doc__
@@ -120,6 +123,19 @@ def test_a_small_run_of_the_start_gives_rows(benchmarks: Any) -> None:
 
 def test_a_small_run_of_the_reloads_gives_rows(benchmarks: Any) -> None:
     check(benchmarks("reload").measure_reloads(plugins=1, rounds=2))
+
+
+async def test_a_small_run_of_the_permissions_gives_rows(benchmarks: Any, tmp_path: Path) -> None:
+    permissions = benchmarks("permissions")
+    rows = await permissions._compare(1, 20, tmp_path)
+    assert [each["name"][:13] for each in rows] == ["publish_event"] * 2 + ["get_data with"]
+    assert {set(each) == KEYS for each in rows} == {True}
+    transport = httpx.ASGITransport(permissions.guarded_app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        path = "/plugins/p0/readings9"
+        assert (await client.get(path)).status_code == 401
+        client.headers["Authorization"] = f"Bearer {permissions.TOKEN}"
+        assert (await client.get(path)).status_code == 200
 
 
 def test_a_platform_that_cannot_be_had_is_told(

@@ -18,6 +18,9 @@ Scope = MutableMapping[str, Any]
 
 _KNOWN: Final = "nexus.user"
 _PERMISSION: Final = "permission:"
+_API_KEY: Final = API_KEY_HEADER.lower().encode()
+_CSRF: Final = CSRF_HEADER.lower().encode()
+_READ: Final = frozenset({b"authorization", b"cookie", b"origin", b"host", _API_KEY, _CSRF})
 
 
 class IdentityGate:
@@ -86,20 +89,26 @@ class IdentityGate:
 
 def credentials_of(scope: Scope) -> Credentials:
     """Read what a request brought along to say who sends it."""
-    from starlette.requests import HTTPConnection
-
-    connection = HTTPConnection(scope)
-    headers, cookies = connection.headers, connection.cookies
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    is_socket = scope["type"] == "websocket"
+    found: dict[bytes, str] = {}
+    for name, value in scope["headers"]:  # one pass: every guarded request comes through here
+        if name in _READ and name not in found:
+            found[name] = value.decode("latin-1")
+    scheme, _, token = found.get(b"authorization", "").partition(" ")
     return Credentials(
         bearer=token.strip() if scheme.lower() == "bearer" else None,
-        api_key=headers.get(API_KEY_HEADER),
-        session=next((cookies[name] for name in SESSION_COOKIES if name in cookies), None),
-        csrf=headers.get(CSRF_HEADER),
-        changes=not is_socket and scope["method"] not in SAFE_METHODS,
-        own_page=_is_own(headers.get("origin"), headers.get("host", "")),
+        api_key=found.get(_API_KEY),
+        session=_session_of(scope) if b"cookie" in found else None,
+        csrf=found.get(_CSRF),
+        changes=scope["type"] != "websocket" and scope["method"] not in SAFE_METHODS,
+        own_page=_is_own(found.get(b"origin"), found.get(b"host", "")),
     )
+
+
+def _session_of(scope: Scope) -> str | None:
+    from starlette.requests import HTTPConnection
+
+    cookies = HTTPConnection(scope).cookies
+    return next((cookies[name] for name in SESSION_COOKIES if name in cookies), None)
 
 
 def _is_own(origin: str | None, host: str) -> bool | None:

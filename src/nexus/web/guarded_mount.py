@@ -34,9 +34,10 @@ class GuardedMount(PluginMount):
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
-        below = {**scope, "root_path": scope.get("root_path", "") + self.prefix}
+        root_path = scope.get("root_path", "") + self.prefix
+        path = get_route_path({"path": scope["path"], "root_path": root_path})
         method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
-        needs = self.guard.needs(method, get_route_path(below))
+        needs = self.guard.needs(method, path)
         if needs:
             try:
                 await self._gate.require(scope, sorted(needs))

@@ -59,6 +59,7 @@ class RouteGuard:
         self._routers = routers
         self._declared = _Declared(endpoints)
         self._rules: tuple[_Rule, ...] = ()
+        self._known: dict[tuple[str, str], Needs] = {}
         self._version = -1
 
     def needs(self, method: str, path: str) -> Needs:
@@ -71,7 +72,12 @@ class RouteGuard:
         version = sum(router._get_routes_version() for router in self._routers)  # noqa: SLF001 # as FastAPI does
         if version != self._version:
             self._rules = tuple(self._make_rules())
+            self._known = {}
             self._version = version
+        known = self._known.get((method, path))
+        return self._search(method, path) if known is None else known
+
+    def _search(self, method: str, path: str) -> Needs:
         found = _NOBODY
         for rule in self._rules:
             if not rule.matches(method, path):
@@ -81,6 +87,8 @@ class RouteGuard:
                 declared = (declared or _NOBODY) | self._declared.by_path(method, path)
             found |= declared
             if rule.certain:
+                if rule.is_static:  # so that no more is remembered than there are routes
+                    self._known[method, path] = found
                 return found
         return found | self._declared.by_path(method, path)
 
@@ -102,6 +110,7 @@ class _Rule:
         self.shape = _shape(path)
         self.methods = _methods(route)
         self.certain = certain
+        self.is_static = "{" not in path and bool(self.methods)
         below = "" if self.methods else "(?:/.*)?"
         self._pattern = re.compile(_pattern(path.rstrip("/") if below else path) + below, re.DOTALL)
 

@@ -17,6 +17,7 @@ from nexus.security.gate import IdentityGate
 from nexus.web.application import NexusFastAPI
 from nexus.web.exposure import HttpExposure
 from nexus.web.mount import PluginMount
+from nexus.web.route_guard import RouteGuard
 
 USERS = {
     "ada": User(id="1", username="ada", permissions=frozenset({"reports.*"})),
@@ -348,3 +349,22 @@ async def test_openapi_shows_who_may_use_a_route_and_where_to_sign_in(guarded: G
     ]
     assert document["paths"]["/plugins/foo/me"]["get"]["security"] == every
     assert document["paths"]["/plugins/foo/manifest"]["get"]["security"] == every
+
+
+def test_what_is_remembered_does_not_grow_with_what_is_asked() -> None:
+    router = APIRouter()
+    for path in ("/all", "/items/{item}"):
+        router.add_api_route(path, lambda: None, methods=["GET"])
+    endpoints = [
+        ApiEndpoint(method="GET", path="/all", auth="user"),
+        ApiEndpoint(method="GET", path="/items/{item}", auth="permission:items.read"),
+    ]
+    guard = RouteGuard([router], endpoints)
+    for number in range(100):
+        assert guard.needs("GET", f"/items/{number}") == {"permission:items.read"}
+        assert guard.needs("GET", "/all") == {"user"}
+        assert guard.needs("GET", f"/nothing{number}") == frozenset()
+    assert guard._known == {("GET", "/all"): {"user"}}
+    router.add_api_route("/more", lambda: None, methods=["GET"])
+    guard.needs("GET", "/more")
+    assert guard._known == {("GET", "/more"): frozenset()}
