@@ -214,6 +214,7 @@ class NexusApp:
         async with AsyncExitStack() as stack:
             await self.database.open()
             stack.push_async_callback(self.database.close)
+            await stack.enter_async_context(parts.logs.kept())
             await parts.audit_keeper.start()
             stack.push_async_callback(parts.audit_keeper.stop)
             await self._open_tokens()

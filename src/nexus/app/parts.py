@@ -15,15 +15,19 @@ from nexus.data.database import Database
 from nexus.events import EventBus
 from nexus.events.log import Lag
 from nexus.jobs.scheduler import JobScheduler
+from nexus.observability.log_rings import LogRings
 from nexus.observability.watched import Watched
 from nexus.plugins.announcer import Announcer
 from nexus.plugins.bytecode import BytecodeCache
 from nexus.plugins.configurations import PluginConfigurations
+from nexus.plugins.current import log_fields, plugin_of_line
 from nexus.plugins.drain_budget import DrainBudget
 from nexus.plugins.event_figures import lag_watch
 from nexus.plugins.granting import Granting
 from nexus.plugins.importer import GenerationImporter
 from nexus.plugins.in_process import InProcessHost
+from nexus.plugins.log_levels import LogLevels
+from nexus.plugins.plugin_logs import PluginLogs
 from nexus.plugins.presentable import presentable
 from nexus.plugins.safe_mode import ASKED_FOR, SafeMode
 from nexus.plugins.watchdog import Watchdog
@@ -61,6 +65,7 @@ class Parts:
         audit: Who has changed what.
         granting: What plugins may do.
         denials: What plugins were refused.
+        logs: What plugins have logged, and how much they log.
         audit_keeper: Looks after the audit log.
     """
 
@@ -85,6 +90,7 @@ class Parts:
     audit: AuditLog
     granting: Granting
     denials: Denials
+    logs: PluginLogs
     audit_keeper: AuditKeeper
 
     @classmethod
@@ -110,6 +116,7 @@ class Parts:
         bus = event_bus_of(settings, database)
         audit = AuditLog(database, lambda value: presentable(value, mask.apply))
         denials = Denials()
+        log_levels = LogLevels(store, audit)
         return cls(
             settings=settings,
             mask=mask,
@@ -125,7 +132,8 @@ class Parts:
             announcer=Announcer(bus),
             watchdog=Watchdog(settings.supervision.block_warning),
             host=InProcessHost(
-                GenerationImporter(BytecodeCache(settings.data_folder / "bytecode"))
+                GenerationImporter(BytecodeCache(settings.data_folder / "bytecode")),
+                log_levels.adopt,
             ),
             draining=DrainBudget(settings.shutdown.drain_timeout),
             breakers=_breakers_of(settings),
@@ -138,6 +146,15 @@ class Parts:
                 audit,
             ),
             denials=denials,
+            logs=PluginLogs(
+                rings=LogRings(
+                    settings.logging.recent_lines,
+                    mask=mask.apply,
+                    bound=log_fields,
+                    plugin_of=plugin_of_line,
+                ),
+                levels=log_levels,
+            ),
             audit_keeper=AuditKeeper(audit, denials, settings.audit.retention),
         )
 

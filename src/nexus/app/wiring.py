@@ -107,6 +107,7 @@ def make_convergence(app: "NexusApp", parts: "Parts") -> Convergence | None:
         Members(parts.database, lease=settings.cluster.lease),
         DesiredState(parts.database, parts.store),
         parts.granting,
+        parts.logs.levels,
         parts.announcer.settings_changed,
         patience=settings.cluster.patience,
     )
@@ -115,11 +116,14 @@ def make_convergence(app: "NexusApp", parts: "Parts") -> Convergence | None:
 def make_operator(app: "NexusApp", parts: "Parts") -> Operator:
     """Give what does what operators want."""
     if app.convergence is None:
-        return LocalOperator(app.manager, app.desk, parts.granting, parts.database, parts.audit)
+        return LocalOperator(
+            app.manager, app.desk, parts.granting, parts.logs.levels, parts.database, parts.audit
+        )
     return ClusterOperator(
         app.manager,
         app.desk,
         parts.granting,
+        parts.logs.levels,
         app.convergence,
         parts.database,
         parts.audit,
@@ -165,6 +169,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         backup=backup_of(parts.database),
         audit=parts.audit,
         grants=parts.granting.grants,
+        logs=parts.logs,
         mask=parts.mask.apply,
         secrets=secret_rotation_of(parts.settings, parts.database, parts.store, parts.box),
     )

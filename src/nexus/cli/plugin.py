@@ -5,6 +5,7 @@ import typer
 from nexus.cli.plugin_change import disable, enable, reload
 from nexus.cli.plugin_check import check
 from nexus.cli.plugin_create import create
+from nexus.cli.plugin_logs import log_level, logs
 from nexus.cli.plugin_permissions import approve, revoke
 from nexus.cli.plugin_purge import purge
 from nexus.cli.plugin_schema import schema
@@ -21,6 +22,8 @@ plugin_app.command()(disable)
 plugin_app.command()(reload)
 plugin_app.command()(approve)
 plugin_app.command()(revoke)
+plugin_app.command()(logs)
+plugin_app.command("log-level")(log_level)
 plugin_app.command()(purge)
 plugin_app.command()(schema)
 plugin_app.command(

@@ -17,7 +17,7 @@ EVERYTHING: Final = "*"
 
 _NUMBER: Final = "number"
 
-Kind: TypeAlias = Literal["enabled", "reload", "settings", "values", "rescan", "grants"]
+Kind: TypeAlias = Literal["enabled", "reload", "settings", "values", "rescan", "grants", "logging"]
 
 
 class DesiredState:

@@ -110,6 +110,9 @@ class LoggingSettings(Section):
         "auto", description="The form of a log line; auto takes console on a terminal, else json."
     )
     access: bool = Field(default=True, description="Whether each request is logged.")
+    recent_lines: Count = Field(
+        500, description="How many of its last lines are kept in memory for each plugin."
+    )
 
 
 class StartupSettings(Section):

@@ -37,11 +37,7 @@ class JsonLines(logging.Formatter):
     @override
     def format(self, record: logging.LogRecord) -> str:
         """Give the line, without its end."""
-        line: dict[str, Any] = {
-            "event": record.getMessage(),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-        }
+        line = _head(record, record.getMessage())
         line.update(
             (key, value)
             for key, value in record.__dict__.items()
@@ -49,10 +45,24 @@ class JsonLines(logging.Formatter):
         )
         for key, value in self._bound().items():
             line.setdefault(key, value)
-        moment = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
-        line["timestamp"] = moment.isoformat(timespec="microseconds") + "Z"
+        line["timestamp"] = _timestamp(record)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
         return _encode(line)
+
+    def shortened(self, record: logging.LogRecord, limit: int) -> str:
+        """Give the line with at most so many characters of its text, and without its fields."""
+        text = record.getMessage()
+        line = _head(record, text if len(text) <= limit else f"{text[:limit]}...")
+        return _encode({**line, "timestamp": _timestamp(record), "shortened": True})
+
+
+def _head(record: logging.LogRecord, text: str) -> dict[str, Any]:
+    return {"event": text, "level": record.levelname.lower(), "logger": record.name}
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="microseconds") + "Z"

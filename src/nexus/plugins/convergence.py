@@ -13,6 +13,7 @@ from nexus.cluster.desired import EVERYTHING, Kind
 from nexus.config import ConfigChange
 from nexus.errors import NexusError, PluginNotFound
 from nexus.plugins.granting import Granting
+from nexus.plugins.log_levels import LogLevels
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.state import PluginState
 
@@ -44,6 +45,7 @@ class Convergence:
         members: The workers.
         desired: What operators want.
         granting: What plugins may do.
+        log_levels: How much plugins log.
         announce: Told (plugin, changes) of settings that another worker has changed.
         patience: Seconds after which a change that is not done here is trouble.
 
@@ -57,6 +59,7 @@ class Convergence:
         members: Members,
         desired: DesiredState,
         granting: Granting,
+        log_levels: LogLevels,
         announce: Callable[[str, Sequence[ConfigChange]], Awaitable[None]],
         *,
         patience: float,
@@ -65,6 +68,7 @@ class Convergence:
         self._members = members
         self._desired = desired
         self._granting = granting
+        self._log_levels = log_levels
         self._announce = announce
         self._patience = patience
         self._seen = 0
@@ -224,6 +228,8 @@ class Convergence:
             await self._reread(plugin, judge="settings" in kinds)
         if "grants" in kinds:
             await self._granting.follow(self._manager, plugin)
+        if "logging" in kinds:
+            await self._log_levels.reread(plugin)
 
     async def _reread(self, plugin: str, *, judge: bool) -> None:
         if plugin not in self._manager.names():

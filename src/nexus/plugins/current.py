@@ -6,12 +6,17 @@ that they belong to without being told.
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from logging import LogRecord
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from nexus.events.cause import current_cause
 from nexus.observability.request_id import current_request_id
 
 if TYPE_CHECKING:
     from nexus.plugins.tasks import PluginTasks
+
+_OWN_LOGGER: Final = "nexus.plugin."
+_PLATFORM: Final = "nexus"
 
 
 class Owner(Protocol):
@@ -48,7 +53,7 @@ current_owner: ContextVar[Owner | None] = ContextVar("nexus_current_owner", defa
 
 
 def log_fields() -> dict[str, Any]:
-    """Give what a log line says of whatever runs: plugin, generation, request id."""
+    """Give what a log line says of whatever runs: plugin, generation, request id, event id."""
     fields: dict[str, Any] = {}
     owner = current_owner.get()
     if owner is not None:
@@ -57,4 +62,18 @@ def log_fields() -> dict[str, Any]:
     request_id = current_request_id.get()
     if request_id is not None:
         fields["request_id"] = request_id
+    cause = current_cause()
+    if cause is not None and cause.causation_id is not None:
+        fields["event_id"] = cause.causation_id
     return fields
+
+
+def plugin_of_line(record: LogRecord) -> str | None:
+    """Give the plugin that a log line is about, or whose code has written it; None for neither."""
+    said = record.__dict__.get("plugin")
+    if isinstance(said, str):
+        return said if said != _PLATFORM else None
+    if record.name.startswith(_OWN_LOGGER):
+        return record.name[len(_OWN_LOGGER) :].partition(".")[0]
+    owner = current_owner.get()
+    return None if owner is None else owner.plugin

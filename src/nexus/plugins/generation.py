@@ -12,7 +12,6 @@ from typing import Any
 from nexus.config import PluginConfiguration
 from nexus.errors import NexusError
 from nexus.observability.health import HealthStatus
-from nexus.observability.own_metrics import OwnMetrics
 from nexus.plugins.context import PluginContext
 from nexus.plugins.current import Running, current_owner
 from nexus.plugins.data_access import DataAccess
@@ -50,6 +49,7 @@ class Generation:
         platform: What it is made with.
 
     Attributes:
+        own_metrics: The metrics that the plugin makes itself.
         step: What `prepare` is doing, in words.
         takes_its_time: Whether `prepare` is at a step that no limit is set to.
     """
@@ -124,6 +124,7 @@ class Generation:
             audit=audit,
             vitals=self,
         )
+        self.own_metrics = self._context.own_metrics
 
     @property
     def hosted(self) -> HostedPlugin:
@@ -132,11 +133,6 @@ class Generation:
             message = f"Generation {self.number} of plugin {self.plugin!r} is not loaded."
             raise RuntimeError(message)
         return self._hosted
-
-    @property
-    def own_metrics(self) -> OwnMetrics:
-        """Give the metrics that the plugin makes itself."""
-        return self._context.own_metrics
 
     @property
     def mount(self) -> Any:

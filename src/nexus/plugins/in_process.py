@@ -2,7 +2,7 @@
 
 import contextvars
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -200,10 +200,16 @@ class InProcessHost:
 
     Args:
         importer: Finds their modules.
+        adopted: Told (plugin, package) of each generation, before its code is imported.
     """
 
-    def __init__(self, importer: GenerationImporter) -> None:
+    def __init__(
+        self,
+        importer: GenerationImporter,
+        adopted: Callable[[str, str], None] = lambda _plugin, _package: None,
+    ) -> None:
         self._importer = importer
+        self._adopted = adopted
         self._threads = ImportThreads()
 
     async def load(
@@ -217,6 +223,7 @@ class InProcessHost:
         name = blueprint.manifest.name
         self._importer.install()
         package = self._importer.add(name, next(_unique), blueprint.folder, blueprint.own_names)
+        self._adopted(name, package)
         try:
             models = Outcome()
             imported = await self._threads.run(

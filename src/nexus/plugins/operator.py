@@ -14,6 +14,7 @@ from nexus.errors import NexusError, WorkersDiffer
 from nexus.plugins.controller import PluginController
 from nexus.plugins.convergence import Convergence
 from nexus.plugins.granting import Granting
+from nexus.plugins.log_levels import LogLevels
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.plugin_audit import write_settings
 from nexus.plugins.settings_desk import SettingsDesk
@@ -42,6 +43,10 @@ class Operator(Protocol):
         """Approve permissions of a plugin, or revoke them."""
         ...
 
+    async def set_log_level(self, name: str, level: str | None) -> None:
+        """Change how much a plugin logs; None has it go by the application's level."""
+        ...
+
     async def rescan(self) -> Sequence[str]:
         """Look for plugins that have come or gone; give the names of the new ones."""
         ...
@@ -58,6 +63,7 @@ class LocalOperator:
         manager: The plugins.
         desk: Their settings.
         granting: What they may do.
+        log_levels: How much they log.
         database: The application's database.
         audit: Has a row of every change.
     """
@@ -67,11 +73,13 @@ class LocalOperator:
         manager: PluginManager,
         desk: SettingsDesk,
         granting: Granting,
+        log_levels: LogLevels,
         database: Database,
         audit: AuditLog,
     ) -> None:
         self._manager = manager
         self._granting = granting
+        self._log_levels = log_levels
         self._desk = desk
         self._database = database
         self._audit = audit
@@ -116,6 +124,13 @@ class LocalOperator:
             await self._granting.decide(name, permissions, granted=granted)
         await self._granting.follow(self._manager, name)
 
+    async def set_log_level(self, name: str, level: str | None) -> None:
+        """Change how much a plugin logs."""
+        await self._manager.find(name)
+        async with self._database.transaction():
+            await self._log_levels.store(name, level)
+        await self._log_levels.reread(name)
+
     async def rescan(self) -> Sequence[str]:
         """Look for plugins that have come or gone."""
         async with self._audit.change("plugins.rescan") as change:
@@ -135,6 +150,7 @@ class ClusterOperator:
         manager: The plugins of this worker.
         desk: Their settings.
         granting: What they may do.
+        log_levels: How much they log.
         convergence: Follows what is stored.
         database: The application's database.
         audit: Has a row of every change.
@@ -146,6 +162,7 @@ class ClusterOperator:
         manager: PluginManager,
         desk: SettingsDesk,
         granting: Granting,
+        log_levels: LogLevels,
         convergence: Convergence,
         database: Database,
         audit: AuditLog,
@@ -155,6 +172,7 @@ class ClusterOperator:
         self._manager = manager
         self._desk = desk
         self._granting = granting
+        self._log_levels = log_levels
         self._convergence = convergence
         self._database = database
         self._audit = audit
@@ -215,6 +233,15 @@ class ClusterOperator:
 
         await self._manager.find(name)
         await self._change(name, "grants", store)
+
+    async def set_log_level(self, name: str, level: str | None) -> None:
+        """Change how much a plugin logs on all workers; raises as `enable`."""
+
+        async def store() -> None:
+            await self._log_levels.store(name, level)
+
+        await self._manager.find(name)
+        await self._change(name, "logging", store)
 
     async def rescan(self) -> Sequence[str]:
         """Look for plugins that have come or gone, on all workers."""

@@ -57,7 +57,9 @@ class Reader:
 
 
 @asynccontextmanager
-async def streaming(site: Any, query: str = "", *, token: bool = True) -> AsyncIterator[Reader]:
+async def streaming(
+    site: Any, query: str = "", *, token: bool = True, path: str = "/api/v1/events/stream"
+) -> AsyncIterator[Reader]:
     reader = Reader()
     headers = [(b"authorization", f"Bearer {site.token}".encode())] if token else []
     scope = {
@@ -65,8 +67,8 @@ async def streaming(site: Any, query: str = "", *, token: bool = True) -> AsyncI
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "method": "GET",
-        "path": "/api/v1/events/stream",
-        "raw_path": b"/api/v1/events/stream",
+        "path": path,
+        "raw_path": path.encode(),
         "root_path": "",
         "scheme": "http",
         "query_string": query.encode(),

@@ -8,6 +8,7 @@ from nexus.web.management.context import ManagementContext
 from nexus.web.management.data_routes import data_router
 from nexus.web.management.event_routes import event_router
 from nexus.web.management.job_routes import job_router
+from nexus.web.management.log_routes import log_router
 from nexus.web.management.masked import masked_response
 from nexus.web.management.permission_routes import permission_router
 from nexus.web.management.plugin_routes import plugin_router
@@ -29,6 +30,7 @@ def management_router(context: ManagementContext) -> APIRouter:
     router.include_router(plugin_router(context))
     router.include_router(permission_router(context))
     router.include_router(vitals_router(context))
+    router.include_router(log_router(context))
     router.include_router(settings_router(context))
     router.include_router(data_router(context))
     router.include_router(event_router(context))

@@ -11,6 +11,7 @@ from nexus.events import EventBus
 from nexus.jobs.scheduler import JobScheduler
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.operator import Operator
+from nexus.plugins.plugin_logs import PluginLogs
 from nexus.plugins.settings_desk import SettingsDesk
 from nexus.security import AdminTokens, Grants
 from nexus.services import ServiceRegistry
@@ -36,6 +37,7 @@ class ManagementContext:
         backup: Writes a consistent copy of the application's data to a new file.
         audit: Has a row of every change.
         grants: What plugins may do.
+        logs: What plugins have logged, and how much they log.
         secrets: Exchanges the key that encrypts stored secrets.
         mask: Takes secrets out of a text.
     """
@@ -54,5 +56,6 @@ class ManagementContext:
     backup: Callable[[Path], Awaitable[None]]
     audit: AuditLog
     grants: Grants
+    logs: PluginLogs
     secrets: SecretRotation
     mask: Callable[[str], str] = str

@@ -1,0 +1,56 @@
+"""What plugins log, in the management API."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from nexus.web.management.context import ManagementContext
+from nexus.web.management.log_query import Last, Level, LowestLevel, number_of
+from nexus.web.management.log_stream import log_stream_router
+
+
+class LogLines(BaseModel):
+    """The last log lines of a plugin in the process that answers, oldest first."""
+
+    level: Level | None = Field(description="The level set for the plugin, null for none.")
+    items: list[dict[str, Any]] = Field(description="Each line as it is logged, with an `id`.")
+
+
+class WantedLevel(BaseModel):
+    """How severe what a plugin logs must be to be logged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    level: Level | None = Field(description="null to go by the application's level again.")
+
+
+def log_router(context: ManagementContext) -> APIRouter:
+    """Give `/plugins/{name}/logs`, `/logs/stream` and `/log-level`."""
+    router = APIRouter(prefix="/plugins", tags=["management: plugins"])
+
+    @router.get(
+        "/{name}/logs",
+        summary="Show a plugin's last log lines",
+        description="Those of the process that answers, but for the access log. Secrets are"
+        " masked.",
+    )
+    async def logs(name: str, level: LowestLevel = "DEBUG", limit: Last = 100) -> LogLines:
+        context.manager.controller(name)
+        found = context.logs.rings.recent(name, level=number_of(level), limit=limit)
+        wanted: Any = context.logs.levels.level_of(name)
+        return LogLines(level=wanted, items=[each.fields() for each in found])
+
+    @router.put(
+        "/{name}/log-level",
+        summary="Change how much a plugin logs, on all workers",
+        description="It is kept over reloads and restarts, until it is null again.",
+    )
+    async def set_level(name: str, wanted: WantedLevel) -> WantedLevel:
+        await context.operator.set_log_level(name, wanted.level)
+        return wanted
+
+    own = APIRouter()
+    own.include_router(router)
+    own.include_router(log_stream_router(context))
+    return own
