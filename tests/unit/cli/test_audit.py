@@ -27,3 +27,15 @@ def test_changes_of_an_application_that_does_not_run_are_on_record(
     assert "plugin.disable" in said.out
     assert "token.renew" not in said.out
     assert nexus("audit", "--since", "never").code == 2
+
+
+def test_the_token_of_the_first_administrator_is_on_record_without_itself(
+    nexus: Any, application: Path
+) -> None:
+    with (application / "nexus.yaml").open("a") as settings:
+        settings.write("builtin: [auth]\n")
+    token = nexus("auth", "setup", "--json").json["token"]
+    [row] = nexus("audit", "--json").json["items"]
+    assert (row["action"], row["plugin"], row["actor"][:4]) == ("plugin.configure", "auth", "cli:")
+    assert row["after"] == {"setup_token": "********"}
+    assert token not in str(row)

@@ -3,7 +3,7 @@
 import hmac
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Form, HTTPException, Request, Response
 
 from nexus.builtin.auth import bodies
 from nexus.builtin.auth.answers import (
@@ -135,12 +135,14 @@ def _add_tokens(router: APIRouter, parts: AuthParts) -> None:
 
 def _add_deliveries(router: APIRouter, parts: AuthParts) -> None:
     @router.post("/password/forgot", status_code=202)
-    async def forgot(body: bodies.Forgotten, request: Request) -> None:
+    async def forgot(body: bodies.Forgotten, request: Request, afterwards: BackgroundTasks) -> None:
         """Have a new password offered to a user; the answer does not tell whether there is one."""
         await parts.sign_in.take_attempt(address_of(request))
         user = await parts.accounts.named(body.username)
         if user is not None and user["active"] and user["email"]:
-            await parts.deliveries.ask(RESET, user, Asker(address=address_of(request)))
+            # Once the answer is out, so that its time does not tell either.
+            by = Asker(address=address_of(request))
+            afterwards.add_task(parts.deliveries.ask, RESET, user, by)
 
     @router.post("/password/reset", status_code=204)
     async def reset(body: bodies.Reset, request: Request) -> None:

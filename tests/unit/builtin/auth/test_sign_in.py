@@ -132,3 +132,35 @@ async def test_an_address_is_confirmed_by_what_is_delivered_to_it(site: Site) ->
     assert (await site.call("POST", "/password/reset", json=body)).status_code == 401
     assert (await site.call("POST", "/email/verify", json={"token": proof})).status_code == 204
     assert (await site.call("GET", "/me", token)).json()["email_verified"] is True
+
+
+async def test_the_time_of_an_answer_does_not_tell_whether_a_forgotten_name_is_somebodys(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = site.plugin.parts
+    await parts.accounts.create("ada", PASSWORD, email="ada@example.com")
+    happened: list[str] = []
+
+    async def ask(*_: Any) -> None:
+        happened.append("asked")
+
+    async def answered(message: Any) -> None:
+        happened.append(message["type"])
+
+    async def body() -> dict[str, Any]:
+        return {"type": "http.request", "body": b'{"username": "ada"}', "more_body": False}
+
+    monkeypatch.setattr(type(parts.deliveries), "ask", ask)
+    headers = [(b"content-type", b"application/json"), (b"host", b"nexus.test")]
+    path = "/plugins/auth/password/forgot"
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+    }
+    await site.app(scope, body, answered)
+    assert happened == ["http.response.start", "http.response.body", "asked"]
