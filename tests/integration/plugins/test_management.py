@@ -29,6 +29,9 @@ ROUTES = [
     ("GET", "/plugins/foo/data"),
     ("DELETE", "/plugins/foo/data"),
     ("GET", "/plugins/foo/export"),
+    ("GET", "/plugins/foo/logs"),
+    ("GET", "/plugins/foo/logs/stream"),
+    ("PUT", "/plugins/foo/log-level"),
     ("GET", "/events"),
     ("POST", "/events"),
     ("GET", "/events/subscriptions"),
@@ -352,6 +355,7 @@ async def test_metrics_parse_and_a_stopped_plugins_series_disappear(workshop: An
             "nexus_plugin_generation[('plugin', 'foo')]",
             "nexus_plugin_restarts_total[('plugin', 'foo')]",
             "nexus_plugin_running[('plugin', 'foo')]",
+            "nexus_plugin_state[('plugin', 'foo'), ('state', 'disabled')]",
             "nexus_plugin_task_restarts_total[('plugin', 'foo')]",
         ]  # what is the plugin's whether it runs or not
 
