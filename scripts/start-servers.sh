@@ -131,7 +131,7 @@ start_mariadb() {
         work "$name" "$user" mariadb-install-db --no-defaults --datadir="$base/$name" \
             --auth-root-authentication-method=normal
     fi
-    begin "$name" "$user" mariadbd --no-defaults --datadir="$base/$name" --port="$port" \
+    begin "$name" "$user" mariadbd --no-defaults --datadir="$base/$name" --tmpdir="$base/$name" --port="$port" \
         --bind-address=127.0.0.1 --skip-name-resolve --character-set-server=utf8mb4 \
         --socket="$base/$name/mysqld.sock" --pid-file="$base/$name/pid"
     arrive "$name" "$port"

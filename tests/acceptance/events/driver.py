@@ -4,20 +4,21 @@ import os
 import random
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from json import dumps
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.acceptance.events.process import main
 
-PROGRAM: Final = Path(__file__).parent / "process.py"
+_FORKED: Final = get_context("forkserver")
+_FORKED.set_forkserver_preload([main.__module__])
 MOMENTS: Final = ("", "publish", "commit", "handle", "acknowledge")
 """When a process is killed; the first is any time."""
 PATIENCE: Final = 60.0
@@ -80,16 +81,16 @@ class Process:
     def __init__(self, errors: Path) -> None:
         self._errors = errors
         self._heard = b""
-        with errors.open("ab") as file:
-            self._process = subprocess.Popen(
-                [sys.executable, str(PROGRAM)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=file,
-            )
+        orders, self._orders = _FORKED.Pipe(duplex=False)
+        self._signs, signs = _FORKED.Pipe(duplex=False)
+        self._process = _FORKED.Process(target=main, args=(orders, signs, str(errors)), daemon=True)
+        self._process.start()
+        orders.close()
+        signs.close()
 
     @property
     def pid(self) -> int:
+        assert self._process.pid is not None
         return self._process.pid
 
     def begin(self, orders: Orders) -> None:
@@ -110,10 +111,9 @@ class Process:
 
     def _read(self, seconds: float) -> bool:
         """Take the signs that are there, or that come in time; False when there are none."""
-        assert self._process.stdout is not None
-        if seconds < 0 or not select.select([self._process.stdout], [], [], seconds)[0]:
+        if seconds < 0 or not select.select([self._signs], [], [], seconds)[0]:
             return False
-        more = os.read(self._process.stdout.fileno(), 100)
+        more = os.read(self._signs.fileno(), 100)
         if not more:
             pytest.fail(f"a process ended by itself:\n{self._errors.read_text()[-5000:]}")
         self._heard += more
@@ -128,35 +128,39 @@ class Process:
     def kill(self) -> None:
         """End it as `kill -9` does."""
         self._process.kill()
-        self._process.communicate()
+        self._process.join()
+        self._orders.close()
+        self._signs.close()
 
     def stop(self) -> None:
         """Freeze it."""
-        self._process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+        os.kill(self.pid, signal.SIGSTOP)
+        state = Path(f"/proc/{self.pid}/stat")
+        while state.read_text().rpartition(")")[2].split()[0] != "T":  # it is no child of this one
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Let it go on."""
-        self._process.send_signal(signal.SIGCONT)
+        if self._process.is_alive():
+            os.kill(self.pid, signal.SIGCONT)
 
     def stop_publishing(self) -> None:
         """Have it publish no more, whatever is left."""
-        self._process.send_signal(signal.SIGUSR1)
+        os.kill(self.pid, signal.SIGUSR1)
 
     def finish(self) -> None:
         """Let it handle all that waits, and end."""
         try:
             assert self.hears(b"p"), f"not all was published:\n{self._errors.read_text()[-5000:]}"
             self._say("")
-            code = self._process.wait(PATIENCE)
+            self._process.join(PATIENCE)
+            code = self._process.exitcode
         finally:
             self.kill()
         assert code == 0, self._errors.read_text()[-5000:]
 
     def _say(self, line: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n".encode())
-        self._process.stdin.flush()
+        os.write(self._orders.fileno(), f"{line}\n".encode())
 
 
 class Crowd:

@@ -1,8 +1,8 @@
 """A process that publishes and handles events, and writes down what it did, until it is killed.
 
-It imports what it needs and waits for its orders, one line of JSON on its standard input, so that
-whoever kills and restarts it waits for no interpreter. Its notes are files that are only ever
-appended to, with one system call a line: a kill leaves whole lines.
+It is forked from a process that has imported what it needs, and waits for its orders, one line of
+JSON, so that whoever kills and restarts it waits for no interpreter. Its notes are files that are
+only ever appended to, with one system call a line: a kill leaves whole lines.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import islice
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
@@ -329,7 +330,20 @@ async def run(orders: dict[str, Any]) -> None:
             process.note_figures()
 
 
-if __name__ == "__main__":
+def main(orders: Connection, signs: Connection, errors: str) -> None:
+    """Do what is ordered.
+
+    Args:
+        orders: Where the orders come from, and later the word to end.
+        signs: Where the driver is told how far it is.
+        errors: The file for what goes wrong.
+    """
+    os.dup2(orders.fileno(), 0)
+    os.dup2(signs.fileno(), 1)
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), 2)
+    for signed in (orders, signs):  # so that the driver's end is the only one
+        signed.close()
+    sys.stdin = open(0)  # noqa: SIM115 - multiprocessing has put another one there
     os.write(1, b"i")
     if line := sys.stdin.readline():
         asyncio.run(run(json.loads(line)))

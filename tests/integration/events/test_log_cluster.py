@@ -268,3 +268,10 @@ async def test_three_processes_hand_a_subscription_on_without_loss(store, hands,
             await log.lag()
             await store.abandon(log)
     assert hands.numbers(found) == list(range(30))
+
+
+async def test_many_processes_may_be_the_first_at_once(store: Any, hands: Any) -> None:
+    logs = await asyncio.gather(*(store.open() for _ in range(8)))
+    await asyncio.gather(*(log.declare(KEY.plugin, [KEY.pattern]) for log in logs))
+    await hands.append(logs[0], 1)
+    assert hands.numbers(await logs[1].read()) == [1]

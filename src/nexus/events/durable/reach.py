@@ -38,7 +38,7 @@ TABLE: Final = (
     ) {options}
     """,
     """
-    INSERT INTO nexus_event_reach (id, generation, cursor_limit, position, event_id, stored)
+    {insert_once} INTO nexus_event_reach (id, generation, cursor_limit, position, event_id, stored)
     SELECT 1, 0, 0, 0, '', 0 FROM (SELECT 1 AS one) AS once
     WHERE NOT EXISTS (SELECT 1 FROM nexus_event_reach)
     """,

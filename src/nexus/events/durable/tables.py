@@ -21,6 +21,7 @@ _TYPES: Final[dict[EngineName, dict[str, str]]] = {
         "key": "TEXT",
         "text": "TEXT",
         "real": "REAL",
+        "insert_once": "INSERT",  # nobody else writes meanwhile
         "options": "",
     },
     "postgresql": {
@@ -30,6 +31,7 @@ _TYPES: Final[dict[EngineName, dict[str, str]]] = {
         "key": 'text COLLATE "C"',
         "text": "text",
         "real": "double precision",
+        "insert_once": "INSERT",  # behind the lock
         "options": "",
     },
     "mariadb": {
@@ -39,6 +41,7 @@ _TYPES: Final[dict[EngineName, dict[str, str]]] = {
         "key": "VARCHAR(255)",
         "text": "LONGTEXT",
         "real": "DOUBLE",
+        "insert_once": "INSERT IGNORE",
         "options": "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
     },
 }
@@ -53,7 +56,7 @@ _STATEMENTS: Final = (
     ) {options}
     """,
     """
-    INSERT INTO nexus_event_head (id, position, bytes, version)
+    {insert_once} INTO nexus_event_head (id, position, bytes, version)
     SELECT 1, 0, 0, 0 FROM (SELECT 1 AS one) AS once
     WHERE NOT EXISTS (SELECT 1 FROM nexus_event_head)
     """,

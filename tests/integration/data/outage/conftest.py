@@ -260,6 +260,7 @@ class PrivateMariadb(PrivateServer):
             install,
             "--no-defaults",
             f"--datadir={self.data}",
+            f"--tmpdir={self.folder}",  # a server removes what others have in /tmp when it starts
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         )
@@ -270,6 +271,7 @@ class PrivateMariadb(PrivateServer):
             self.binary("mariadbd") or "",
             "--no-defaults",
             f"--datadir={self.data}",
+            f"--tmpdir={self.folder}",
             f"--port={self.port}",
             f"--socket={self.folder}/mysqld.sock",
             f"--pid-file={self.folder}/pid",

@@ -208,6 +208,8 @@ class ConnectionPool(Generic[C]):
             raise
 
     async def _make(self) -> C:
+        task = asyncio.current_task()
+        cancelling = 0 if task is None else task.cancelling()
         try:
             connection = await self._connect()
         except BaseException as error:
@@ -223,6 +225,11 @@ class ConnectionPool(Generic[C]):
         if not self._is_open:
             self.drop(connection)
             raise DatabaseClosed(path=self._location)
+        if task is not None and task.cancelling() > cancelling:
+            # Drivers connect with asyncio.wait_for, in which Python 3.11 swallows a cancellation
+            # that comes with the connection; a task that was ended would go on for ever.
+            self.give_back(connection)
+            raise asyncio.CancelledError
         return connection
 
     def _tell(self, error: DatabaseUnavailable) -> None:

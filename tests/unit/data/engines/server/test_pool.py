@@ -305,3 +305,22 @@ async def test_a_connection_that_is_made_while_the_pool_is_closed_is_dropped(
     with pytest.raises(DatabaseClosed):
         await waiting
     assert [each.is_open for each in server.made] == [False]
+
+
+async def test_a_cancellation_that_a_driver_has_swallowed_is_made_good(server: Server) -> None:
+    connect = server.connect
+
+    async def swallow() -> Any:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return await connect()
+
+    server.connect = swallow  # type: ignore[method-assign]  # as asyncio.wait_for does in 3.11
+    pool = pool_of(server)
+    caller = asyncio.create_task(pool.acquire())
+    await ticks()
+    caller.cancel()
+    await asyncio.wait({caller})
+    assert caller.cancelled()
+    assert (len(pool.lent), len(pool.idle)) == (0, 1)
