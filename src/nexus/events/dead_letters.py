@@ -25,6 +25,7 @@ class DeadReason(StrEnum):
     MAILBOX_FULL = "mailbox-full"
     PUBLISHER_CANCELLED = "publisher-cancelled"
     CANCELLED = "cancelled"
+    NOT_STARTED = "not-started"
     SHUTDOWN = "shutdown"
 
 

@@ -136,6 +136,10 @@ class Mailbox:
         self._context = copy_context() if context is None else context
         self._quiet: asyncio.Future[None] | None = None
 
+    def has_from_log(self, _name: str) -> bool:
+        """Say whether events of a name that is in the log come to it from there."""
+        return self.ledger is not None
+
     # Publishers
 
     @property
@@ -371,14 +375,8 @@ class Mailbox:
         if tasks:
             _, hanging = await asyncio.wait(tasks, timeout=self.surroundings.settings.handler_grace)
             if hanging:
-                logger.error(
-                    "event handlers ignored their cancellation and still run",
-                    extra={
-                        "plugin": self.owner,
-                        "pattern": self.pattern,
-                        "left_behind": len(hanging),
-                    },
-                )
+                told = {"plugin": self.owner, "pattern": self.pattern, "left_behind": len(hanging)}
+                logger.error("event handlers ignored their cancellation and still run", extra=told)
         # A task that a handler started may keep a worker in its context, and must not keep a
         # plugin's code in memory with it.
         self.handler = _closed

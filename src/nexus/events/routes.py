@@ -62,7 +62,7 @@ class Routes(dict[str, tuple[Mailbox, ...]]):
         found = sorted(self._trie.find(name), key=lambda each: each.rank)
         mailboxes = tuple(each.mailbox for each in found)
         if self._is_logged(name):
-            route = LoggedRoute(each for each in mailboxes if each.ledger is None)
+            route = LoggedRoute(each for each in mailboxes if not each.has_from_log(name))
             route.everything = mailboxes
             mailboxes = route
         self[name] = mailboxes

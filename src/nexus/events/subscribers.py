@@ -1,7 +1,7 @@
 """The subscriptions of a bus: how they come, follow one another, and go."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from functools import partial
 
@@ -18,6 +18,7 @@ from nexus.events.pattern import check_pattern
 from nexus.events.quiet import all_quiet
 from nexus.events.routes import Routes
 from nexus.events.settings import SubscriptionOptions
+from nexus.events.stand_in import StandIn
 from nexus.events.subscription import Subscription
 from nexus.events.surroundings import Surroundings
 from nexus.events.trie import PatternTrie
@@ -91,6 +92,32 @@ class Subscribers:
         )
         return Subscription(
             pattern=pattern, owner=owner, handler=handler, options=options, mailbox=mailbox
+        )
+
+    def stand_in(
+        self, pattern: str, *, owner: str, besides: Sequence[str], ring: Callable[[], None]
+    ) -> Subscription:
+        """Make a subscription that is not live yet and holds events for a plugin to come.
+
+        Args:
+            pattern: The event names to hold.
+            owner: The plugin.
+            besides: The plugin's durable subscriptions, whose events wait in the log instead.
+            ring: Called when an event has come.
+        """
+        mailbox = StandIn(
+            pattern=check_pattern(pattern),
+            owner=owner,
+            besides=besides if self.durable is not None else (),
+            surroundings=self._surroundings,
+            ring=ring,
+        )
+        return Subscription(
+            pattern=pattern,
+            owner=owner,
+            handler=mailbox.handler,
+            options=SubscriptionOptions(),
+            mailbox=mailbox,
         )
 
     async def hear(self, subscription: Subscription) -> None:
@@ -205,12 +232,13 @@ class Subscribers:
         await all_quiet(lambda: [each.mailbox for each in ending], timeout)
         unhandled = await asyncio.gather(*(each.mailbox.close() for each in ending))
         for each in ending:
-            self._forget(each)
+            self.forget(each)
             if self.durable is not None:
                 await self.durable.settle(each.mailbox)
         return sum(unhandled)
 
-    def _forget(self, subscription: Subscription, _quiet: object = None) -> None:
+    def forget(self, subscription: Subscription) -> None:
+        """Count a subscription no longer that has been detached, and whose work is done."""
         if not subscription.live:
             self._undrained.pop(subscription, None)
             if subscription in self._hearing and self.durable is not None:
@@ -218,7 +246,7 @@ class Subscribers:
                 self.durable.log.hear_no_more(subscription.pattern)
 
     def _ended_by_itself(self, subscription: Subscription, _quiet: object) -> None:
-        self._forget(subscription)
+        self.forget(subscription)
         if self.durable is not None:
             settling = self.durable.settle(subscription.mailbox)
             task = asyncio.get_running_loop().create_task(

@@ -1,29 +1,46 @@
 """When a plugin starts: with the application, or at its first use."""
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from nexus.manifest.duration import seconds_of
+from nexus.manifest.event_patterns import covers, overlap
+from nexus.manifest.names import EVENT_PATTERN
 from nexus.manifest.problems import JsonPath
 from nexus.manifest.report import Report, closest
-from nexus.manifest.shapes import INVALID, Text
+from nexus.manifest.shapes import INVALID, Refusal, Text
 
 ON_REQUEST: Final = "on_request"
+ON_EVENT: Final = "on_event:"
 
-_WORDS: Final = {"request": ON_REQUEST}
+_WORDS: Final = {"request": ON_REQUEST, "event": ON_EVENT}
+_OF_NO_PLUGIN: Final = frozenset({"*", "**", "plugin", "system"})
+"""First segments of patterns that select events of the platform, of the plugin's own end too."""
 
 
 def _nearest(text: str) -> str | None:
     """Give the valid spelling closest to a text, such as `on_request` for `onRequest`."""
-    plain = text.lower().replace("_", "").replace("-", "").replace(" ", "").removeprefix("on")
+    word, _, rest = text.partition(":")
+    plain = re.sub(r"[^a-z]", "", word.lower()).removeprefix("on")
     kind = plain if plain in _WORDS else closest(plain, tuple(_WORDS))
-    return None if kind is None else _WORDS[kind]
+    return None if kind is None else _WORDS[kind] + rest.strip()
+
+
+def _refuse_platform_events(use: str) -> Refusal | None:
+    """Refuse what the platform publishes of the plugin itself: its end would start it again."""
+    pattern = use.removeprefix(ON_EVENT)
+    if pattern == use or pattern.partition(".")[0] not in _OF_NO_PLUGIN:
+        return None
+    return Refusal(expected='a pattern whose first segment is a name, and not "plugin" or "system"')
 
 
 USE: Final = Text(
-    expected='"on_request"',
-    pattern=r"on_request",
+    expected='"on_request", or "on_event:" with a pattern of event names',
+    pattern=rf"on_request|{ON_EVENT}(?:{EVENT_PATTERN.pattern})",
+    longest=len(ON_EVENT) + (EVENT_PATTERN.longest or 0),
+    rule=_refuse_platform_events,
     suggest=_nearest,
 )
 """One kind of use that starts a plugin."""
@@ -63,3 +80,26 @@ def check_idle_stop(read: dict[str, Any], report: Report) -> None:
         return
     expected = 'an "activation" beside it, which says what starts the plugin again'
     report.mismatch(("idle_stop",), stop, expected)
+
+
+def check_started_by(read: dict[str, Any], report: Report) -> None:
+    """Refuse a use by events of which a durable subscription has more than those.
+
+    What waits for a plugin in the log is looked for by subscription: it could not be told whether
+    the events that wait are the ones that start it.
+    """
+    events = read.get("events", INVALID)
+    durable = () if events is INVALID else events.subscribes
+    uses = read.get("activation", INVALID)
+    for index, use in enumerate(() if uses is INVALID else uses):
+        if use is INVALID or not use.startswith(ON_EVENT):
+            continue
+        pattern = use.removeprefix(ON_EVENT)
+        for wanted in durable:
+            if overlap(pattern, wanted) and not covers(pattern, wanted) and not report.full():
+                expected = (
+                    f'a pattern that selects all events of "{wanted}", to which the plugin'
+                    " subscribes durably, or none of them"
+                )
+                report.mismatch(("activation", index), use, expected, nearest=f"{ON_EVENT}{wanted}")
+                break

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from nexus.manifest.activation import check_idle_stop
+from nexus.manifest.activation import check_idle_stop, check_started_by
 from nexus.manifest.json_reader import read_json
 from nexus.manifest.model import MANIFEST, Manifest
 from nexus.manifest.mount import check_mount
@@ -106,6 +106,7 @@ def parse_manifest(
         _check_settings(read, report)
         check_idle_stop(read, report)
         check_mount(read, report)
+        check_started_by(read, report)
         warn_of_unknown_permissions(
             read.get("permissions", ()), ("permissions",), known_permissions, report
         )

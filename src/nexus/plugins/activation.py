@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nexus.plugins.doorbell import Doorbell
 from nexus.plugins.first_use import FirstUse
+from nexus.plugins.state import PluginState
 from nexus.plugins.use import Use, use_of
 
 if TYPE_CHECKING:
     from nexus.manifest import Manifest
     from nexus.plugins.generation import Generation
+    from nexus.plugins.verdict import Verdict
 
 _LOOKS = 10
 """How often the time without a use is looked at while it runs."""
@@ -27,6 +30,7 @@ class Activation:
         live: Gives the generation that serves, if there is one.
         needed: Tells whether others need it, however little it is used.
         poke: Has the plugin judged again.
+        doorbell: What it has in its place on the bus while it sleeps.
 
     Attributes:
         rules: What starts it; None when it starts with the application.
@@ -39,8 +43,12 @@ class Activation:
         *,
         needed: Callable[[], bool],
         poke: Callable[[], None],
+        doorbell: Doorbell,
     ) -> None:
         self.rules = FirstUse.of(manifest)
+        self._manifest = manifest
+        self._doorbell = doorbell
+        doorbell.ring = self.call
         self._live = live
         self._needed = needed
         self._poke = poke
@@ -52,6 +60,7 @@ class Activation:
     def take(self, manifest: "Manifest | None") -> None:
         """Go by what a manifest says."""
         self.rules = FirstUse.of(manifest)
+        self._manifest = manifest
 
     # Starting
 
@@ -73,10 +82,29 @@ class Activation:
         self._called = False
         self._stop_looking()
 
+    def starting(self) -> None:
+        """Take note that it is about to start."""
+        self._doorbell.look_no_more()
+
     def started(self) -> None:
-        """Take note that it runs."""
+        """Take note that it runs, in the step that makes it live: what was held goes to it."""
+        live = self._live()
+        if live is not None:
+            self._doorbell.started(live.events.subscriptions)
         self.touch()
         self._look()
+
+    def withdrawn(self, verdict: "Verdict") -> None:
+        """Take note that it serves no longer, in the step that takes it away."""
+        if verdict.state is PluginState.DORMANT:
+            self._doorbell.hold(self._manifest)
+
+    async def follow(self, verdict: "Verdict") -> None:
+        """Have the bus know whether it sleeps, or rests for another reason."""
+        if verdict.state is PluginState.DORMANT:
+            await self._doorbell.watch(self._manifest)
+        elif self._live() is None and not verdict.runs and not verdict.waiting:
+            await self._doorbell.rest()
 
     @property
     def reason(self) -> str:

@@ -11,6 +11,7 @@ from nexus.errors import NexusError
 from nexus.plugins.activation import Activation
 from nexus.plugins.attempt import Attempt, told
 from nexus.plugins.discovery import DiscoveredPlugin
+from nexus.plugins.doorbell import Doorbell
 from nexus.plugins.endings import Endings
 from nexus.plugins.generation import Generation
 from nexus.plugins.host import Blueprint
@@ -89,7 +90,16 @@ class PluginController:
         self._reloads = ReloadRequests(self.name, self._number, platform.mask)
         self._task: asyncio.Task[None] | None = None
         self.activation = Activation(
-            found.manifest, lambda: self.live, needed=self._is_needed, poke=self.poke
+            found.manifest,
+            lambda: self.live,
+            needed=self._is_needed,
+            poke=self.poke,
+            doorbell=Doorbell(
+                self.name,
+                platform.bus,
+                limit=platform.limits.first_use,
+                status=lambda: self.status,
+            ),
         )
 
     # Asked from outside
@@ -164,6 +174,7 @@ class PluginController:
             await self._serve_reloads()
             await self._restart_if_due()
             verdict = await self._converge()
+            await self.activation.follow(verdict)
             await self._platform.quarantine.keep(self.found, self.supervisor)
             self._surroundings.call(verdict.calls)
             if not self._wake.is_set() and not verdict.waiting:
@@ -188,6 +199,7 @@ class PluginController:
 
     async def _start(self) -> None:
         self._show(Verdict(state=PluginState.STARTING, reason="It is being started."))
+        self.activation.starting()
         generation = self._new_generation(self.found, self.configuration)
         attempt = self._attempt = self._new_attempt(generation)
         problem = await attempt.run()
@@ -230,6 +242,7 @@ class PluginController:
             await self._surroundings.changed()
         generation.withdraw()
         self.live = None
+        self.activation.withdrawn(verdict)
         await self._endings.run(generation.retire())
         await self._endings.wait()  # generations before this one that still had work in hand
         self.leaving = False

@@ -12,7 +12,7 @@ def read(**keys: Any) -> ReadResult:
 
 
 def test_every_kind_of_use_is_read():
-    uses = ["on_request"]
+    uses = ["on_request", "on_event:order.*", "on_event:user.created"]
 
     result = read(activation=uses, idle_stop="1h30m")
 
@@ -37,6 +37,11 @@ def test_without_the_key_a_plugin_starts_with_the_application():
         ("onRequest", "on_request"),
         ("request", "on_request"),
         ("on_requst", "on_request"),
+        ("on_event: order.*", "on_event:order.*"),
+        ("onEvent:order.*", "on_event:order.*"),
+        ("event:order.**", "on_event:order.**"),
+        ("on_event:", None),
+        ("on_event:order..*", None),
         ("sometimes", None),
     ],
 )
@@ -46,6 +51,24 @@ def test_what_is_no_use_is_refused_with_the_nearest_spelling(written: str, near:
     assert problem.path == "$.activation[1]"
     assert '"on_request"' in problem.expected
     assert problem.nearest == near
+
+
+@pytest.mark.parametrize("pattern", ["**", "*.created", "plugin.*", "system.started"])
+def test_what_the_platform_says_of_a_plugin_does_not_start_it(pattern: str):
+    [problem] = read(activation=[f"on_event:{pattern}"]).errors
+
+    assert problem.path == "$.activation[0]"
+    assert "first segment is a name" in problem.expected
+
+
+def test_a_durable_subscription_starts_it_by_all_of_its_events_or_by_none():
+    events = {"subscribes": ["order.*", "user.created"]}
+
+    [problem] = read(activation=["on_request", "on_event:order.placed"], events=events).errors
+    assert problem.path == "$.activation[1]"
+    assert 'all events of "order.*"' in problem.expected
+    assert problem.nearest == "on_event:order.*"
+    assert read(activation=["on_event:order.**", "on_event:item.sold"], events=events).manifest
 
 
 @pytest.mark.parametrize("span", [0, -1, "soon", "10 minutes", True, [], "0s"])

@@ -236,6 +236,10 @@ class DurableLog:
         await self.claims.renew()
         await self.claims.wait_until_known(self.records.version)
 
+    def keeps(self, key: SubscriptionKey) -> bool:
+        """Say whether events are kept for a subscription, as far as this process knows."""
+        return key in self.records
+
     async def retract(self, plugin: str, *, but: Collection[str] = ()) -> None:
         """Forget the subscriptions of a plugin and what waits for them."""
         await self.records.remove(

@@ -156,6 +156,15 @@ class DurableStream:
                 self._log.trouble(error)
                 await asyncio.sleep(_PAUSE)
 
+    async def wait_for_events(self) -> None:
+        """Wait until `fetch` would give events at once, and take none."""
+        while self._claim is None or not (self._again or self._ready):
+            try:
+                await self._look(0)
+            except NexusError as error:
+                self._log.trouble(error)
+                await asyncio.sleep(_PAUSE)
+
     async def _look(self, limit: int) -> Sequence[Event]:
         """Do the next thing that leads to events; nothing is waited for once some are taken."""
         if self._claim is None:

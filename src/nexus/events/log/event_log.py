@@ -42,6 +42,13 @@ class EventStream(Protocol):
         """
         ...
 
+    async def wait_for_events(self) -> None:
+        """Wait until `fetch` would give events at once, and take none; nobody else may fetch.
+
+        The process then has the lease, and keeps it until `leave`.
+        """
+        ...
+
     def acknowledge(self, event: Event) -> None:
         """Note that an event was handled; it is stored soon, and with others."""
         ...
@@ -123,6 +130,10 @@ class EventLog(Protocol):
 
     async def declare(self, plugin: str, patterns: Collection[str]) -> None:
         """Have the log keep events for a plugin from now on; what it had declared stays."""
+        ...
+
+    def keeps(self, key: SubscriptionKey) -> bool:
+        """Say whether events are kept for a subscription, as far as this process knows."""
         ...
 
     async def retract(self, plugin: str, *, but: Collection[str] = ()) -> None:
