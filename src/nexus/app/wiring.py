@@ -176,6 +176,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
     app.app.include_router(management_router(context))
     app.app.dispatcher.places = app.manager.places
     app.app.dispatcher.first_use = app.manager.starter.for_request
+    parts.services.sleeping = app.manager.starter
     health = HealthContext(
         manager=app.manager,
         tokens=parts.tokens,

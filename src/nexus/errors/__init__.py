@@ -110,7 +110,7 @@ from nexus.errors.plugins import (
     TaskCancelled,
 )
 from nexus.errors.routes import InvalidRouter, RouteOutsidePrefix
-from nexus.errors.services import ServiceAmbiguous, ServiceConflict, ServiceNotFound
+from nexus.errors.services import ServiceAmbiguous, ServiceAsleep, ServiceConflict, ServiceNotFound
 from nexus.errors.transfer import (
     DataFileDamaged,
     DataFileRefused,
@@ -208,6 +208,7 @@ __all__ = [
     "SecretKeyUnusable",
     "SecretUndecryptable",
     "ServiceAmbiguous",
+    "ServiceAsleep",
     "ServiceConflict",
     "ServiceNotFound",
     "SessionInterrupted",

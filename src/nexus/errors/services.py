@@ -26,6 +26,25 @@ class ServiceNotFound(NexusError):
         )
 
 
+class ServiceAsleep(NexusError):
+    """A service was used by a plain call while the plugin that offers it is dormant."""
+
+    code = "service-asleep"
+
+    def __init__(self, *, name: str, plugin: str, attribute: str) -> None:
+        super().__init__(name=name, plugin=plugin, attribute=attribute)
+
+    @override
+    def render(self) -> str:
+        name = self.data["name"]
+        return (
+            f"{self.data['attribute']!r} of the service {name!r} was used by a plain call, while"
+            f" the plugin {self.data['plugin']!r}, which offers it, was not running yet. Only what"
+            f" is awaited can start it. Have it started first, with"
+            f" 'service = await self.service_ref({name!r})', and call the service that this gives."
+        )
+
+
 class ServiceConflict(NexusError):
     """Two live plugins offer a service of the same name."""
 

@@ -14,8 +14,9 @@ from nexus.manifest.shapes import INVALID, Refusal, Text
 
 ON_REQUEST: Final = "on_request"
 ON_EVENT: Final = "on_event:"
+ON_SERVICE: Final = "on_service:"
 
-_WORDS: Final = {"request": ON_REQUEST, "event": ON_EVENT}
+_WORDS: Final = {"request": ON_REQUEST, "event": ON_EVENT, "service": ON_SERVICE}
 _OF_NO_PLUGIN: Final = frozenset({"*", "**", "plugin", "system"})
 """First segments of patterns that select events of the platform, of the plugin's own end too."""
 
@@ -37,8 +38,10 @@ def _refuse_platform_events(use: str) -> Refusal | None:
 
 
 USE: Final = Text(
-    expected='"on_request", or "on_event:" with a pattern of event names',
-    pattern=rf"on_request|{ON_EVENT}(?:{EVENT_PATTERN.pattern})",
+    expected='"on_request", "on_event:" with a pattern of event names, or "on_service:" with the'
+    " name of a service",
+    pattern=rf"on_request|{ON_EVENT}(?:{EVENT_PATTERN.pattern})"
+    rf"|{ON_SERVICE}[^\x00-\x20\x7f][^\x00-\x1f\x7f]*",
     longest=len(ON_EVENT) + (EVENT_PATTERN.longest or 0),
     rule=_refuse_platform_events,
     suggest=_nearest,

@@ -198,7 +198,7 @@ class Manifest:
             "What starts the plugin at its first use. Without it, the plugin starts with the"
             " application.",
             ["on_request"],
-            ["on_request", "on_event:order.*"],
+            ["on_request", "on_event:order.*", "on_service:billing"],
         ),
     )
     idle_stop: float | None = field(

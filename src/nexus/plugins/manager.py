@@ -318,6 +318,7 @@ class PluginManager:
         self._follow_plan(self._planner.begin(map(_candidate, self._controllers.values())))
 
     def _follow_plan(self, changed: Iterable[str]) -> None:
+        self.starter.manifests_changed()
         self.places.learn(self._planner.mounted(), self._planner.blocked)
         for name in changed:
             self.recheck(name)

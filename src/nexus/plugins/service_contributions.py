@@ -73,6 +73,9 @@ class ServiceContributions:
     def find(self, wanted: str | type[Any]) -> Any:
         """Give a service or None; a staged generation sees its own first.
 
+        Where the plugin that offers it starts at its first use, and does not run yet, this is that
+        use: it is started, and a reference stands for its service.
+
         Raises:
             PermissionDenied: It is a plugin's that this one may not use services of.
         """
@@ -82,7 +85,7 @@ class ServiceContributions:
                 return own.service
         offer = self._offer(wanted)
         if offer is None:
-            return None
+            return self._wake(wanted) if isinstance(wanted, str) else None
         if offer.owner != self._plugin and (taken := _taken(offer)) not in self._taken:
             self._taken.add(taken)
             self._took(offer.owner)
@@ -117,7 +120,26 @@ class ServiceContributions:
 
     def reference(self, name: str) -> ServiceReference:
         """Give a handle that outlives swaps of the provider."""
-        return ServiceReference(name, self._offer, self._require_offer)
+        return ServiceReference(name, self._offer, self._require_offer, self._sleeper, self._start)
+
+    def _sleeper(self, name: str) -> str | None:
+        """Give the plugin that a use of a service would start, if this one may use it."""
+        owner = self._registry.sleeping.owner_of_sleeping(name)
+        if owner is None or owner == self._plugin:
+            return None
+        self._permissions.require_service(name, owner)
+        return owner
+
+    def _wake(self, name: str) -> ServiceReference | None:
+        if self._sleeper(name) is None:
+            return None
+        self._registry.sleeping.wake_for_service(name)
+        return self.reference(name)
+
+    async def _start(self, name: str) -> Offer:
+        if self._sleeper(name) is not None:
+            await self._registry.sleeping.start_for_service(name)
+        return self._require_offer(name)
 
     def _offer(self, wanted: str | type[Any]) -> Offer | None:
         offer = self._registry.offer(wanted)

@@ -10,6 +10,7 @@ from nexus.errors import ServiceAmbiguous, ServiceConflict, ServiceNotFound
 from nexus.services.calls import CallsInHand
 from nexus.services.protocols import fits, members_of
 from nexus.services.reference import ServiceReference
+from nexus.services.sleeping import Nobody, SleepingProviders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +33,14 @@ class Offer:
 
 
 class ServiceRegistry:
-    """The live services of an application."""
+    """The live services of an application.
+
+    Attributes:
+        sleeping: Those that are offered when they are used for the first time.
+    """
 
     def __init__(self) -> None:
+        self.sleeping: SleepingProviders = Nobody()
         self._live: dict[str, Offer] = {}
         self._asked: Counter[str] = Counter()
         # Weak, since the Protocol may be a class of a plugin that is replaced.

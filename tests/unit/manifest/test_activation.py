@@ -12,7 +12,7 @@ def read(**keys: Any) -> ReadResult:
 
 
 def test_every_kind_of_use_is_read():
-    uses = ["on_request", "on_event:order.*", "on_event:user.created"]
+    uses = ["on_request", "on_event:order.*", "on_event:user.created", "on_service:bill me"]
 
     result = read(activation=uses, idle_stop="1h30m")
 
@@ -40,6 +40,8 @@ def test_without_the_key_a_plugin_starts_with_the_application():
         ("on_event: order.*", "on_event:order.*"),
         ("onEvent:order.*", "on_event:order.*"),
         ("event:order.**", "on_event:order.**"),
+        ("on_servce:billing", "on_service:billing"),
+        ("on_service:", None),
         ("on_event:", None),
         ("on_event:order..*", None),
         ("sometimes", None),
