@@ -8,6 +8,7 @@ from nexus.app.event_bus import event_bus_of
 from nexus.app.job_scheduler import job_scheduler_of
 from nexus.audit import AuditKeeper, AuditLog, Denials
 from nexus.config import SecretBox, SecretMask, StoredValues
+from nexus.config.event_engine import parse_engine
 from nexus.config.secret_storage import secret_box_of
 from nexus.config.storage import database_of
 from nexus.data import SqlKeyValueStore
@@ -107,6 +108,8 @@ class Parts:
             mask.add(former.get_secret_value())
         for content in settings.file_contents:
             mask.add(content)
+        for password in parse_engine(settings.events.engine).passwords:
+            mask.add(password)
         if settings.database_url.password:
             mask.add(settings.database_url.password)
         database = database_of(settings)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 EngineKind: TypeAlias = Literal["sql", "nats", "redis"]
 
@@ -37,6 +37,12 @@ class EventEngine:
     kind: EngineKind = "sql"
     url: str = field(default="", repr=False)
     location: str = ""
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """What must not show: the password of each server, as it is and as the URL writes it."""
+        found = [urlsplit(url.strip()).password for url in self.url.split(",")]
+        return tuple(form for each in found if each for form in (each, unquote(each)))
 
 
 def parse_engine(text: str) -> EventEngine:

@@ -55,6 +55,7 @@ class DatabaseSettings(Section):
 
     url: str | None = Field(
         None,
+        repr=False,  # it may hold a password
         description="The database: sqlite:/// and a path relative to the application's folder,"
         " postgresql://user:password@host/name or mysql://user:password@host/name; unset, it is"
         " nexus.db in the data folder.",
@@ -175,6 +176,7 @@ class EventSettings(Section):
 
     engine: str = Field(
         "sql",
+        repr=False,  # it may hold a password
         description="Where the event log keeps its events: sql (the application's database),"
         " nats://host:4222 or redis://host:6379/0.",
     )

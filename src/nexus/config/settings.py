@@ -70,6 +70,7 @@ class Settings(Section):
     supervision: SupervisionSettings = SupervisionSettings()
     plugins: dict[str, dict[str, Any]] = Field(
         {},
+        repr=False,  # any of them may be a secret
         description="Settings of plugins, by plugin and key; the environment's"
         " NEXUS_PLUGINS__<NAME>__<KEY> and stored values come before them.",
     )
