@@ -1,9 +1,10 @@
 """What a reload costs, what it leaves behind, and what the users of a plugin notice of it.
 
 A child runs an application of many plugins like the documents' example and reloads one of them,
-whose source has changed each time; the bare load of the same changed module takes turns with it in
-the same process. Both are CPU time of all threads. Then an application in a process of its own
-answers requests at half of what it can, with and without one reload a second.
+whose source has changed each time; the bare load of the same changed module, and building the
+routers of its plugin, take turns with it in the same process. All are CPU time of all threads. Then
+an application in a process of its own answers requests at half of what it can, with and without one
+reload a second.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ from nexus.plugins.generation import Generation
 rounds = int(sys.argv[1])
 source = Path("plugins/plugin_0000/plugin.py")
 text = source.read_text()
-swaps, classes = [], weakref.WeakSet()
+swaps, waits, classes = [], [], weakref.WeakSet()
 commit = Generation.commit
 fields = ("name", "version", "title", "description", "author", "category")
 silent = SimpleNamespace(identity=SimpleNamespace(**dict.fromkeys(fields, "")))
@@ -79,20 +80,24 @@ async def main():
     await app.startup()
     await app.ready()
     Generation.commit = timed
-    ours, theirs = [], []
+    ours, theirs, routers = [], [], []
     for number in range(rounds + 2):
         source.write_text(f"{text}\\nEDITION = {number}\\n")
         began = time.process_time()
         plugin = bare(number)
         theirs.append(time.process_time() - began)
-        del plugin
-        began = time.process_time()
+        began, entered = time.process_time(), time.perf_counter()
         await app.manager.reload("plugin_0000")
         await request(app)
         ours.append(time.process_time() - began)
+        waits.append(time.perf_counter() - entered)
+        began = time.process_time()
+        plugin.get_api_routes()
+        routers.append(time.process_time() - began)
+        del plugin
     gc.collect()
     print(json.dumps({"ours": ours[2:], "bare": theirs[2:], "swaps": swaps[2:],
-        "classes": len(classes)}))
+        "routers": routers[2:], "waits": waits[2:], "classes": len(classes)}))
     await app.shutdown()
 
 asyncio.run(main())
@@ -155,22 +160,35 @@ def _child(plugins: int, rounds: int) -> dict[str, Any]:
     return figures
 
 
+def _times(ours: list[float], theirs: list[float]) -> float:
+    return statistics.median(one / two for one, two in zip(ours, theirs, strict=True))
+
+
 def measure_reloads(plugins: int, rounds: int) -> list[Row]:
     """Measure reloads of one of so many plugins."""
     found = _child(plugins, rounds)
-    pairs = zip(found["ours"], found["bare"], strict=True)
-    ratio = statistics.median(one / two for one, two in pairs)
-    bare = 1000 * statistics.median(found["bare"])
+    ours = 1000 * statistics.median(found["ours"])
+    wait = 1000 * statistics.median(found["waits"])
+    bare = found["bare"]
+    built = [sum(each) for each in zip(bare, found["routers"], strict=True)]
     swap = statistics.median(found["swaps"])
     of = f"of {plugins:,} plugins"
     return [
         row(
             f"reload one {of}, and first request",
-            1000 * statistics.median(found["ours"]),
+            ours,
             "ms CPU",
-            f"the bare load of its module: {bare:.2f} ms",
-            ratio=ratio,
+            f"the bare load of its module: {1000 * statistics.median(bare):.2f} ms",
+            ratio=_times(found["ours"], bare),
             target=LOADS,
+        ),
+        row(
+            f"the same {of} ({wait:.1f} ms until the answer)",
+            ours,
+            "ms CPU",
+            f"that, and building its routers: {1000 * statistics.median(built):.2f} ms",
+            ratio=_times(found["ours"], built),
+            target=None,
         ),
         row(
             f"the swap step {of}",
@@ -340,5 +358,5 @@ def run(rounds: int = 5, *, plugins: tuple[int, ...] = (1, 100, 500)) -> list[Ro
     rows = []
     for number in plugins:
         found = measure_reloads(number, 10 * rounds)
-        rows += found if number == plugins[-1] else found[:1]
+        rows += found if number == plugins[-1] else found[:2]
     return [*rows, measure_tail(rounds), *rolling.run()]

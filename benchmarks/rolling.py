@@ -6,19 +6,24 @@ offers, while requests to its route go on. A reply is stale when it comes from c
 the last reload that had returned before the request was sent has brought.
 
 XCore is `xcoreruntime` on the package index (`xcore` and `xcore-framework` are other projects); its
-newest release for Python 3.11 needs greenlet beside what it asks for.
+newest release for Python 3.11 needs greenlet beside what it asks for. There, the first reload of a
+plugin as the documents write it fails, and leaves it failed: `TrustedBase` holds the platform's
+own services, the reload offers them anew, and that is refused. So is any service that the plugin
+offered at the start. A plugin that offers none can be reloaded, but may be called only after its
+first reload; both are measured. FastPluggy reloads all plugins together.
 """
 
 import asyncio
 import contextlib
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 INSTALL_SECONDS = 600
 TOKEN = "a-token-for-the-benchmarks"
 SENDERS, PAUSE = 4, 0.01
-WARM_UP, RELOADS = 10, 40
+WARM_UP, RELOADS = 20, 80
 
 XCORE_PLUGIN = """
 import asyncio
@@ -42,6 +47,7 @@ EDITION = 0
 
 class Plugin(TrustedBase):
     async def on_load(self):
+        # LOADED
         await asyncio.sleep(0.3)
 
     def get_router(self):
@@ -65,6 +71,14 @@ description: x
 execution_mode: trusted
 framework_version: ">=2.0"
 entry_point: src/main.py
+permissions:
+  - resource: "*"
+    actions: ["*"]
+    effect: allow
+resources:
+  rate_limit:
+    calls: 1000000
+    period_seconds: 60
 """
 
 XCORE_MAIN = """
@@ -94,8 +108,11 @@ async def edition() -> int:
 
 PLUGGY_PLUGIN = """
 import time
+from typing import Annotated
 from fastapi import APIRouter
 from fastpluggy.core.module_base import FastPluggyBaseModule
+from fastpluggy.core.tools.inspect_tools import InjectDependency
+from fastpluggy.fastpluggy import FastPluggy
 
 EDITION = 0
 
@@ -115,7 +132,7 @@ class Busy(FastPluggyBaseModule):
     module_version: str = "1.0.0"
     module_router: object = make_router
 
-    def on_load_complete(self, fast_pluggy):
+    def on_load_complete(self, fast_pluggy: Annotated[FastPluggy, InjectDependency]):
         time.sleep(0.3)
 """
 
@@ -183,23 +200,34 @@ OURS = Platform(
     command=("-m", "nexus", "run", "--port"),
 )
 
+XCORE = Platform(
+    name="XCore (xcoreruntime 2.1.1)",
+    packages=("xcoreruntime==2.1.1", "greenlet"),
+    files={
+        "xcore.yaml": "plugins:\n  directory: ./plugins\n  strict_trusted: false\n",
+        "plugins/busy/plugin.yaml": XCORE_MANIFEST,
+        "plugins/busy/src/main.py": XCORE_PLUGIN,
+        "main.py": XCORE_MAIN,
+    },
+    source="plugins/busy/src/main.py",
+    path="/edition",
+    reload="/reload",
+)
+
 RIVALS = (
-    Platform(
-        name="XCore (xcoreruntime 2.1.1)",
-        packages=("xcoreruntime==2.1.1", "greenlet"),
+    XCORE,
+    replace(
+        XCORE,
+        name="XCore, a plugin without services, reloaded once before",
         files={
-            "xcore.yaml": "plugins:\n  directory: ./plugins\n  strict_trusted: false\n",
-            "plugins/busy/plugin.yaml": XCORE_MANIFEST,
-            "plugins/busy/src/main.py": XCORE_PLUGIN,
-            "main.py": XCORE_MAIN,
+            **XCORE.files,
+            XCORE.source: XCORE_PLUGIN.replace("# LOADED", "self._services = {}"),
+            "main.py": XCORE_MAIN.replace("yield", "await xcore.plugins.reload('busy')\n    yield"),
         },
-        source="plugins/busy/src/main.py",
-        path="/edition",
-        reload="/reload",
     ),
     Platform(
         name="FastPluggy 0.4.73",
-        packages=("fastpluggy==0.4.73",),
+        packages=("fastpluggy==0.4.73", "uvicorn"),
         files={
             "plugins/busy/plugin.py": PLUGGY_PLUGIN,
             "plugins/busy/__init__.py": "from .plugin import Busy\n",
@@ -346,7 +374,7 @@ def measure(platform: Platform) -> Row:
                 found = asyncio.run(_roll(platform, port, pid, folder / platform.source))
             except NotServing:
                 return not_measured(name, "its route did not come to answer")
-    growth = (found.memory[-1] - found.memory[0]) / RELOADS / 1000
+    growth = statistics.linear_regression(range(len(found.memory)), found.memory).slope / 1000
     told = f"{found.replies:,} calls: {found.stale:,} stale replies, {growth:.1f} kB a reload"
     if found.refused:
         told += f"; {found.refused} reloads failed"
