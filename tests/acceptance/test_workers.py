@@ -170,6 +170,12 @@ def test_several_processes_serve_and_all_end_together(tmp_path: Path) -> None:
         pids = set(site.of_all("/plugins/foo/"))
         assert len(pids) == 3
         assert site.process.pid not in pids
+        text = site.ask("GET", "/metrics").text
+        lines = [each for each in text.splitlines() if each.startswith("nexus_http_requests_total")]
+        served = [float(each.split()[-1]) for each in lines if 'route="/plugins/foo/"' in each]
+        assert len(served) == 3, "each worker has its own series"
+        assert sum(served) >= 3 + 3 * site.workers
+        assert text.count("nexus_worker_up{") == 3
         assert site.end() == 0
     assert not any(exists(pid) for pid in pids)
     assert not (tmp_path / "data" / "run.json").exists()

@@ -16,6 +16,7 @@ from nexus.data.engines.mariadb.database import MariadbDatabase
 from nexus.data.engines.postgresql.database import PostgresqlDatabase
 from nexus.data.url import parse_url
 from nexus.manifest import KNOWN_PERMISSIONS
+from nexus.observability.worker_scrapes import UP
 from nexus.plugins import BasePlugin, HealthStatus
 from nexus.plugins.figures import database_figures
 from nexus.plugins.plugin_database import PluginDatabase
@@ -309,7 +310,7 @@ async def test_every_metric_family_is_listed(client: httpx.AsyncClient) -> None:
     text = reference("metrics")
     listed = set(first_codes(text))
     ours = {name for name in actual if name.startswith("nexus_")}
-    assert listed == ours | database_families(DATABASES["PostgreSQL"])
+    assert listed == ours | database_families(DATABASES["PostgreSQL"]) | {UP}
     foreign = {name for name in actual if not name.startswith("nexus_")}
     assert {name for name in foreign if f"`{name}`" not in text} == set()
 

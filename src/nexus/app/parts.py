@@ -18,6 +18,7 @@ from nexus.events.log import Lag
 from nexus.jobs.scheduler import JobScheduler
 from nexus.observability.log_rings import LogRings
 from nexus.observability.watched import Watched
+from nexus.observability.worker_scrapes import WorkerScrapes
 from nexus.plugins.announcer import Announcer
 from nexus.plugins.bytecode import BytecodeCache
 from nexus.plugins.configurations import PluginConfigurations
@@ -66,6 +67,7 @@ class Parts:
         audit: Who has changed what.
         granting: What plugins may do.
         denials: What plugins were refused.
+        scrapes: Puts the figures of several workers together.
         logs: What plugins have logged, and how much they log.
         audit_keeper: Looks after the audit log.
     """
@@ -91,6 +93,7 @@ class Parts:
     audit: AuditLog
     granting: Granting
     denials: Denials
+    scrapes: WorkerScrapes
     logs: PluginLogs
     audit_keeper: AuditKeeper
 
@@ -149,6 +152,7 @@ class Parts:
                 audit,
             ),
             denials=denials,
+            scrapes=WorkerScrapes(),
             logs=PluginLogs(
                 rings=LogRings(
                     settings.logging.recent_lines,

@@ -204,6 +204,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         [FamilyCollector(sources), OwnFigures(app.manager)],
         app.app.metrics,
         lambda: parts.lags.look(_LAG_PATIENCE),
+        parts.scrapes,
     )
     app.app.include_router(metrics)
 

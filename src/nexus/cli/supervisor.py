@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from nexus.cli.errors import WorkerFailed
@@ -111,6 +112,7 @@ class Supervisor:
         self._folder = folder
         self._lock = lock
         self._token = new_token()
+        self._scrapes = folder
         self._workers = [
             _Worker(number=number + 1) for number in range(app.settings.server.workers)
         ]
@@ -125,7 +127,9 @@ class Supervisor:
             WorkerFailed: One of the workers could not start in the first place.
             CannotWrite: The run file could not be written.
         """
-        with self._woken_by_signals() as woken:
+        with self._woken_by_signals() as woken, TemporaryDirectory(prefix="nexus-") as scrapes:
+            # Not in the data folder: the path of a socket has to be short.
+            self._scrapes = Path(scrapes)
             try:
                 # The first one makes what all need: keys, tables, the first token.
                 self._begin(self._workers[0])
@@ -157,6 +161,8 @@ class Supervisor:
             safe_mode = f"This worker has ended {worker.crashes} times before it was ready."
         return WorkerOrder(
             folder=self._folder,
+            number=worker.number,
+            scrapes=self._scrapes,
             token=self._token,
             supervisor=os.getpid(),
             as_json=self._out.as_json,

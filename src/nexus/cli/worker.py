@@ -55,6 +55,8 @@ class WorkerOrder:
 
     Attributes:
         folder: The application's folder.
+        number: Which of the workers it is, from 1 on.
+        scrapes: Where the workers' sockets are, over which they give each other their figures.
         token: The management token of this run, which all workers take.
         supervisor: The process that is to be told to stop.
         as_json: Whether a program reads what is printed.
@@ -64,6 +66,8 @@ class WorkerOrder:
     """
 
     folder: Path
+    number: int
+    scrapes: Path
     token: str
     supervisor: int
     as_json: bool
@@ -124,7 +128,13 @@ class WorkerServer(NexusServer):
     def tell(self) -> None:
         self.application.tokens.accept_for_run(self._order.token)
         asyncio.get_running_loop().add_reader(self._line.fileno(), self._listen)
+        self.accompany("nexus.run.scrapes", self._share_figures())
         _report(self._line, STARTED)
+
+    async def _share_figures(self) -> None:
+        scrapes = self.application.parts.scrapes
+        async with scrapes.joined(self._order.scrapes, str(self._order.number)):
+            await asyncio.get_running_loop().create_future()
 
     def _listen(self) -> None:
         try:

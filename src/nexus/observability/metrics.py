@@ -95,8 +95,15 @@ def _histogram(family: HistogramFamily) -> "Metric":
     return metric
 
 
-def render(registry: "CollectorRegistry") -> tuple[bytes, str]:
-    """Give the exposition text and its content type."""
-    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+def render(registry: "CollectorRegistry") -> bytes:
+    """Give the exposition text."""
+    from prometheus_client import generate_latest
 
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+    return generate_latest(registry)
+
+
+def content_type() -> str:
+    """Give the content type of the exposition text."""
+    from prometheus_client import CONTENT_TYPE_LATEST
+
+    return CONTENT_TYPE_LATEST

@@ -6,7 +6,8 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from nexus.observability.metrics import render
+from nexus.observability.metrics import content_type, render
+from nexus.observability.worker_scrapes import WorkerScrapes
 from nexus.web.http_metrics import HttpMetrics
 
 
@@ -14,6 +15,7 @@ def metrics_router(
     collectors: Iterable[Any],
     http: HttpMetrics,
     look: Callable[[], Awaitable[None]] | None = None,
+    workers: WorkerScrapes | None = None,
 ) -> APIRouter:
     """Give `/metrics` with the figures of these collectors, of HTTP and of the process.
 
@@ -21,6 +23,7 @@ def metrics_router(
         collectors: Custom collectors of the Prometheus client library.
         http: The counts of HTTP requests.
         look: Called before the collectors are asked, to measure what takes waiting.
+        workers: Puts the figures of several workers together.
     """
     router = APIRouter(tags=["health"])
     registry: Any = None
@@ -36,13 +39,19 @@ def metrics_router(
             made.register(collector)
         return made
 
-    @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
-    async def metrics() -> Response:
+    async def own() -> str:
         nonlocal registry
         registry = registry or make_registry()
         if look is not None:
             await look()
-        body, content_type = render(registry)
-        return Response(body, media_type=content_type, headers={"Cache-Control": "no-store"})
+        return render(registry).decode()
+
+    shared = workers or WorkerScrapes()
+    shared.own = own
+
+    @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        headers = {"Cache-Control": "no-store"}
+        return Response(await shared.text(), media_type=content_type(), headers=headers)
 
     return router
