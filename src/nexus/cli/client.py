@@ -95,6 +95,19 @@ class ManagementClient:
             return _document(answer)
         return _checked(answer)
 
+    def metrics(self) -> str:
+        """Read `/metrics`.
+
+        Raises:
+            ApplicationUnreachable: What answers has none.
+        """
+        with self._reaching():
+            answer = self._http.get("/metrics")
+        if not answer.is_success or "# TYPE nexus_" not in answer.text:
+            problem = "/metrics does not answer with the figures of a Nexus application"
+            raise ApplicationUnreachable(url=self.url, problem=problem)
+        return answer.text
+
     def download(self, path: str, target: Path, progress: Progress) -> int:
         """Have a file made and write it to a new file; gives its size in bytes.
 

@@ -26,6 +26,7 @@ from nexus.cli.plugin import plugin_app
 from nexus.cli.run import run
 from nexus.cli.secrets import secrets_app
 from nexus.cli.token import token_app
+from nexus.cli.top import top
 from nexus.errors import NexusError
 
 # Its name in Typer is private and has changed its place; it is what BadParameter inherits from.
@@ -43,6 +44,7 @@ _ORDER: Final = (
     "maintenance",
     "audit",
     "health",
+    "top",
     "doctor",
     "backup",
     "restore",
@@ -127,6 +129,7 @@ app.command()(backup)
 app.command()(restore)
 app.command()(audit)
 app.command()(health)
+app.command()(top)
 app.command()(doctor)
 
 
