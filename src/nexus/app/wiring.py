@@ -15,6 +15,7 @@ from nexus.plugins.restarts import RestartPolicy
 from nexus.security.gate import IdentityGate
 from nexus.security.identity import IDENTITY_SERVICE, IdentityProvider
 from nexus.web.exposure import HttpExposure
+from nexus.web.own_calls import OwnCalls
 
 if TYPE_CHECKING:
     from nexus.app.application import NexusApp
@@ -81,6 +82,7 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
         quarantine=QuarantineList(parts.store, parts.audit),
         grants=parts.granting.grants,
         audit=parts.audit,
+        interface=OwnCalls(lambda: app.app.dispatcher),
         safe_mode=parts.safe_mode,
         settings_changed=app.plugin_changed_its_settings,
         mask=parts.mask.apply,

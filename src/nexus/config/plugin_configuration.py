@@ -118,6 +118,11 @@ class PluginConfiguration:
         store.watch(plugin, self)
         self._lay()
 
+    @property
+    def fields(self) -> "Mapping[str, ConfigField]":
+        """What the manifest declares, by key."""
+        return self._fields
+
     async def load(self) -> None:
         """Read the files and the stored values, again if they were read before.
 

@@ -33,7 +33,7 @@ Environment = Literal["development", "production"]
 BUILTIN_FOLDER: Final = Path(__file__).parents[1] / "builtin"
 """Where the platform's own plugins are."""
 
-BUILTIN_PLUGINS: Final = ("auth",)
+BUILTIN_PLUGINS: Final = ("admin", "auth")
 """The platform's own plugins, each off unless an application asks for it."""
 
 
@@ -52,7 +52,7 @@ class Settings(Section):
         description="The folders with plugins, relative to the application's folder.",
     )
     builtin: list[str] = Field(
-        [], description="The plugins of the platform's own that the application has: auth."
+        [], description="The plugins of the platform's own that the application has: admin, auth."
     )
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()

@@ -23,6 +23,7 @@ KNOWN_PERMISSIONS: Final[Mapping[str, str]] = MappingProxyType(
         "events.subscribe": "Listen to events.",
         "http.mount": "Serve at an address of its own.",
         "jobs.schedule": "Have methods run on a schedule.",
+        "platform.manage": "Act on the application in the name of whoever sends it a request.",
         "services.use": "Use services of plugins that it does not depend on.",
     }
 )

@@ -11,9 +11,10 @@ from nexus.observability.own_metrics import OwnMetrics
 from nexus.plugins.binding import bind
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
+    from fastapi import APIRouter, Request
 
     from nexus.events import Event
+    from nexus.plugins.caller import Caller
     from nexus.plugins.context import PluginContext
     from nexus.plugins.plugin_database import PluginDatabase
     from nexus.services import ServiceReference
@@ -323,6 +324,24 @@ class BasePlugin(ABC):
         `async with self.db.transaction():` is committed as a whole or not at all.
         """
         return self._nexus_context.database
+
+    def on_behalf_of(
+        self, request: "Request", headers: Mapping[str, str] | None = None
+    ) -> "Caller":
+        """Act on the application in the name of whoever sends a request, with their rights.
+
+        What it gives makes requests to the application's own HTTP interface, such as the
+        management API, with what the request said of who sends it. It can do what they could do
+        themselves, and the audit log names them.
+
+        Args:
+            request: The request that the plugin is serving.
+            headers: What goes along with every request, such as the CSRF token of a form.
+
+        Raises:
+            PermissionDenied: The manifest does not ask for `platform.manage`.
+        """
+        return self._nexus_context.on_behalf_of(request.scope, headers)
 
     def create_task(
         self,

@@ -1,12 +1,13 @@
 """Everything that a plugin can reach of the platform."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from nexus.errors import ContextClosed
 from nexus.observability.health import HealthStatus
 from nexus.observability.own_metrics import OwnMetrics
+from nexus.plugins.caller import Caller, OwnInterface
 from nexus.plugins.identity import Identity
 from nexus.plugins.plugin_database import PluginDatabase
 from nexus.plugins.ports import (
@@ -43,6 +44,7 @@ class PluginContext:
         database: Its way to its collections and models.
         tasks: Its way to background work.
         audit: Its way to the audit log.
+        interface: Its way to the application's own HTTP interface.
         vitals: What is measured of it.
 
     Attributes:
@@ -63,6 +65,7 @@ class PluginContext:
         database: PluginDatabase,
         tasks: TasksPort,
         audit: AuditPort,
+        interface: OwnInterface,
         vitals: Vitals,
     ) -> None:
         self.identity = identity
@@ -75,6 +78,7 @@ class PluginContext:
         self._data = data
         self._tasks = tasks
         self._audit = audit
+        self._interface = interface
         self._vitals = vitals
         self._closed = False
 
@@ -161,6 +165,14 @@ class PluginContext:
         self._enter("write_audit()")
         self._permissions.require("audit.write", f"write {action!r} into the audit log")
         await self._audit.write(action, **row)
+
+    def on_behalf_of(
+        self, scope: MutableMapping[str, Any], headers: Mapping[str, str] | None
+    ) -> Caller:
+        """Act in the name of whoever sends a request; see `BasePlugin.on_behalf_of`."""
+        self._enter("on_behalf_of()")
+        self._permissions.require("platform.manage", "act in the name of whoever asks it")
+        return Caller(self._interface, scope, headers)
 
     def create_task(
         self, work: Work, name: str | None, *, restart: bool = True

@@ -10,12 +10,14 @@ import inspect
 import os
 import time
 import warnings
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nexus.config import PluginConfiguration, SecretBox, StoredValues
 from nexus.data import MemoryKeyValueStore
 from nexus.manifest import EventDeclarations, Manifest, read_manifest
+from nexus.plugins.caller import OpenAnswer, OwnCall
 from nexus.plugins.context import PluginContext
 from nexus.plugins.detached_data import DetachedData
 from nexus.plugins.detached_events import DetachedEvents
@@ -59,6 +61,7 @@ def detached_context(plugin: "BasePlugin") -> PluginContext:
         database=stored.database,
         tasks=tasks,
         audit=stored.audit,
+        interface=NoApplication(),
         vitals=DetachedVitals(),
     )
 
@@ -110,6 +113,18 @@ class DetachedSettings:
             await self._configuration.load()
             self._loaded = True
         return self._configuration
+
+
+class NoApplication:
+    """Stands for the HTTP interface of an application where there is none."""
+
+    def open(self, call: OwnCall) -> AbstractAsyncContextManager[OpenAnswer]:
+        """Say that there is none."""
+        message = (
+            f"No application has loaded this plugin, so there is nobody to answer {call.method}"
+            f" {call.path}. Test it with nexus.testing.app_for()."
+        )
+        raise RuntimeError(message)
 
 
 class DetachedVitals:

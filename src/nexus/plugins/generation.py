@@ -122,6 +122,7 @@ class Generation:
             database=self._database,
             tasks=self.tasks,
             audit=audit,
+            interface=platform.interface,
             vitals=self,
         )
         self.own_metrics = self._context.own_metrics

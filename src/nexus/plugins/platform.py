@@ -10,6 +10,7 @@ from nexus.data import KeyValueStore
 from nexus.data.database import Database
 from nexus.events import EventBus
 from nexus.jobs.scheduler import JobScheduler
+from nexus.plugins.caller import OwnInterface
 from nexus.plugins.dependants import Dependants
 from nexus.plugins.drain_budget import DrainBudget
 from nexus.plugins.exposure import Exposure
@@ -62,6 +63,7 @@ class Platform:
         safe_mode: Keeps plugins from starting while it is on.
         grants: What plugins may do.
         audit: Who has changed what.
+        interface: The application's own HTTP interface.
         settings_changed: Told (plugin, changes) after a plugin changed its own settings.
         mask: Takes secrets out of a text.
         dependants: Knows who is to be told when a generation serves no longer.
@@ -84,6 +86,7 @@ class Platform:
     safe_mode: SafeMode
     grants: Grants
     audit: AuditLog
+    interface: OwnInterface
     settings_changed: Callable[[str, Sequence[ConfigChange]], Awaitable[None]]
     mask: Callable[[str], str] = str
     dependants: Dependants = field(default_factory=Dependants)

@@ -5,6 +5,7 @@ from typing import Any
 
 from nexus.config import ConfigChange, ConfigEntry, PluginConfiguration
 from nexus.errors import PluginHasNoSettings
+from nexus.manifest.config_field import ConfigField
 from nexus.plugins.manager import PluginManager
 
 
@@ -32,6 +33,10 @@ class SettingsDesk:
             PluginHasNoSettings: Its manifest cannot be read.
         """
         return self._configuration(plugin).entries()
+
+    def fields(self, plugin: str) -> Mapping[str, ConfigField]:
+        """Give what the manifest declares of each setting; raises as `entries`."""
+        return self._configuration(plugin).fields
 
     async def change(self, plugin: str, values: Mapping[str, Any]) -> None:
         """Store values, all or none, and wait until the plugin has been judged anew.

@@ -128,7 +128,15 @@ async def nexus_error_problem(connection: HTTPConnection, error: Exception) -> R
         code=error.code,
         instance=connection.scope["path"],
         headers=_headers(status, error),
+        **_place(error),
     )
+
+
+def _place(error: NexusError) -> dict[str, str]:
+    """Say which setting an error is about, for a form that shows it there."""
+    if error.code in {"config-value-refused", "config-key-fixed"}:
+        return {"field": error.data["key"], "expected": error.data.get("expected", "")}
+    return {}
 
 
 def _headers(status: int, error: NexusError) -> dict[str, str] | None:

@@ -25,6 +25,7 @@ _NEEDS: Final = {
     "request": "events.publish",
     "subscribe_to_event": "events.subscribe",
     "write_audit": "audit.write",
+    "on_behalf_of": "platform.manage",
     "get_data": "database.read",
     "set_data": "database.write",
     "delete_data": "database.write",

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from nexus.web.management.access import admin_only
 from nexus.web.management.audit_routes import audit_router
+from nexus.web.management.caller_routes import caller_router
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.data_routes import data_router
 from nexus.web.management.event_routes import event_router
@@ -37,5 +38,6 @@ def management_router(context: ManagementContext) -> APIRouter:
     router.include_router(job_router(context))
     router.include_router(service_router(context))
     router.include_router(audit_router(context))
+    router.include_router(caller_router())
     router.include_router(system_router(context))
     return router

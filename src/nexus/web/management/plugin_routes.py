@@ -1,10 +1,23 @@
 """Plugins in the management API."""
 
+import asyncio
+from pathlib import Path
+from typing import Final
+
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.plugin_views import PluginDetail, PluginList, PluginView, detail, view
+
+_LONGEST: Final = 200_000
+"""So many characters of a README are given at most."""
+
+
+class Readme(BaseModel):
+    """What a plugin says of itself at length."""
+
+    text: str = Field(description="Markdown; empty where its folder has no README.md.")
 
 
 class Names(BaseModel):
@@ -30,6 +43,11 @@ def plugin_router(context: ManagementContext) -> APIRouter:
     async def show(name: str) -> PluginDetail:
         return detail(manager.controller(name), context.grants)
 
+    @router.get("/{name}/readme", summary="Give a plugin's README")
+    async def readme(name: str) -> Readme:
+        folder = manager.controller(name).found.folder
+        return Readme(text=await asyncio.to_thread(_read, folder / "README.md"))
+
     @router.post("/{name}/enable", summary="Have a plugin run; answers when it has settled")
     async def enable(name: str) -> PluginView:
         await operator.enable(name)
@@ -51,3 +69,11 @@ def plugin_router(context: ManagementContext) -> APIRouter:
         return view(manager.controller(name))
 
     return router
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(_LONGEST)
+    except OSError:
+        return ""

@@ -6,7 +6,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, Field
 
+from nexus.manifest.config_field import ConfigField
 from nexus.web.management.context import ManagementContext
+
+
+class Declaration(BaseModel):
+    """What the manifest says of a setting; of a secret neither the default nor the choices."""
+
+    type: str
+    description: str
+    expected: str = Field(description="What a value must be, in words.")
+    default: Any
+    enum: list[Any]
+    min: int | float | None
+    max: int | float | None
+    pattern: str | None
 
 
 class SettingView(BaseModel):
@@ -20,6 +34,9 @@ class SettingView(BaseModel):
     secret: bool
     fixed: bool = Field(description="Whether an environment variable fixes it.")
     problem: str | None = Field(description="What is wrong with it, None when nothing is.")
+    declaration: Declaration | None = Field(
+        None, description="What the manifest says of it; None where it says nothing."
+    )
 
 
 class SettingList(BaseModel):
@@ -28,6 +45,21 @@ class SettingList(BaseModel):
     items: list[SettingView]
     state: str
     reason: str
+
+
+def _declaration(field: ConfigField | None) -> Declaration | None:
+    if field is None:
+        return None
+    return Declaration(
+        type=field.type,
+        description=field.description,
+        expected=field.expected,
+        default=None if field.secret else field.default,
+        enum=[] if field.secret else list(field.enum),
+        min=field.min,
+        max=field.max,
+        pattern=field.pattern,
+    )
 
 
 Changes = Annotated[
@@ -45,7 +77,11 @@ def settings_router(context: ManagementContext) -> APIRouter:
 
     def shown(name: str) -> SettingList:
         status = context.manager.controller(name).status
-        items = [SettingView(**asdict(entry)) for entry in context.settings.entries(name)]
+        fields = context.settings.fields(name)
+        items = [
+            SettingView(**asdict(entry), declaration=_declaration(fields.get(entry.key)))
+            for entry in context.settings.entries(name)
+        ]
         return SettingList(items=items, state=status.state, reason=status.reason)
 
     @router.get("", summary="Show the value and source of each setting")

@@ -1,0 +1,1 @@
+"""The built-in plugin `admin`: pages for people who run an application."""

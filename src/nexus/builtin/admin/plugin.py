@@ -1,0 +1,35 @@
+"""The plugin that shows the application to people who run it."""
+
+from fastapi import APIRouter
+from typing_extensions import override
+
+from nexus.builtin.admin.assets import Assets
+from nexus.builtin.admin.overview_routes import overview_router
+from nexus.builtin.admin.page_route import page_route
+from nexus.builtin.admin.pages import Pages
+from nexus.builtin.admin.plugin_changes import change_router
+from nexus.builtin.admin.plugin_routes import plugin_router
+from nexus.builtin.admin.sign_in_routes import sign_in_router
+from nexus.builtin.admin.visitor import visiting
+from nexus.plugins import BasePlugin
+
+
+class AdminPlugin(BasePlugin):
+    """Pages over the management API, for whoever may use that."""
+
+    @override
+    async def initialize(self) -> bool:
+        return True
+
+    @override
+    def get_api_routes(self) -> list[APIRouter]:
+        assets = Assets()
+        pages = Pages(assets)
+        visitor, route = visiting(self), page_route(pages)
+        return [
+            assets.router(),
+            sign_in_router(self, pages, visitor, route),
+            overview_router(pages, visitor, route),
+            plugin_router(pages, visitor, route),
+            change_router(pages, visitor, route),
+        ]

@@ -1,0 +1,87 @@
+"""Who comes to the pages, and what they may do there."""
+
+import pytest
+from tests.unit.builtin.admin.conftest import PASSWORD, TOKEN, Site
+
+
+async def test_the_management_token_opens_the_pages_and_forms_prove_to_be_theirs(
+    site: Site,
+) -> None:
+    browser = site.browser()
+    first = await browser.client.get("/admin/plugins/shop", follow_redirects=False)
+    assert first.status_code == 303
+    assert first.headers["location"] == "/admin/sign-in?next=/admin/plugins/shop"
+    part = await browser.client.get("/admin/parts/overview", headers={"HX-Request": "true"})
+    assert part.headers["hx-redirect"].startswith("/admin/sign-in")
+    wrong = await browser.send("/admin/sign-in", token="not it")
+    assert wrong.status_code == 401
+    assert "not a valid management token" in wrong.text
+    foreign = await browser.client.post(
+        "/admin/sign-in", data={"token": TOKEN}, headers={"Origin": "https://evil.test"}
+    )
+    assert foreign.status_code == 403
+
+    answer = await browser.client.post(
+        "/admin/sign-in", data={"token": TOKEN, "next": "/admin/plugins"}, follow_redirects=False
+    )
+    assert answer.headers["location"] == "/admin/plugins"
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert "Path=/admin" in cookie
+    forged = await browser.client.post("/admin/plugins/shop/disable", data={"csrf": "guessed"})
+    assert forged.status_code == 403
+    assert site.app.manager.controller("shop").live is not None
+
+    await browser.send("/admin/sign-out", "/admin/")
+    assert "Sign in" in await browser.see("/admin/")
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.test/", "//evil.test/", "/\\evil.test", "/docs", "javascript:x"]
+)
+async def test_signing_in_leads_to_the_pages_and_nowhere_else(site: Site, elsewhere: str) -> None:
+    browser = site.browser("https://nexus.test")
+    answer = await browser.client.post(
+        "/admin/sign-in", data={"token": TOKEN, "next": elsewhere}, follow_redirects=False
+    )
+    assert answer.headers["location"] == "/admin/"
+    assert "__Secure-nexus_admin" in answer.headers["set-cookie"]
+
+
+async def test_users_do_what_their_roles_allow(site_with_users: Site) -> None:
+    site = site_with_users
+    wrong = await site.browser().send("/admin/sign-in", username="eve", password="no")
+    assert "The name or the password is wrong." in wrong.text
+
+    viewer = await site.user("vera", "viewer")
+    page = await viewer.see("/admin/plugins/shop")
+    assert "vera" in page
+    assert "Store settings" not in page
+    assert ">Disable<" not in page
+    refused = await viewer.send("/admin/plugins/shop/disable", "/admin/")
+    assert "nexus.operate" in refused.text
+    assert site.app.manager.controller("shop").live is not None
+
+    operator = await site.user("otto", "operator")
+    assert ">Disable<" in await operator.see("/admin/plugins/shop")
+    await operator.send("/admin/plugins/shop/disable", "/admin/")
+    assert site.app.manager.controller("shop").live is None
+    assert "Changing settings needs" in await operator.see("/admin/plugins/shop")
+
+    nobody = await site.user("nora", status=403)
+    await nobody.see("/admin/", status=403)
+
+
+async def test_a_session_that_was_begun_elsewhere_is_taken_up(site_with_users: Site) -> None:
+    site = site_with_users
+    admin = await site.user("ada", "admin")
+    elsewhere = site.browser()
+    login = {"username": "ada", "password": PASSWORD}
+    assert (await elsewhere.client.post("/plugins/auth/login", json=login)).is_success
+    assert "ada" in await elsewhere.see("/admin/plugins/shop")
+    done = await elsewhere.send("/admin/plugins/shop/disable", "/admin/plugins/shop")
+    assert "is disabled." in done.text
+    await admin.send("/admin/sign-out", "/admin/")
+    assert "Password" in await admin.see("/admin/")
+    assert "is disabled" not in await elsewhere.see("/admin/")
