@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nexus.app.sleeping import tell_of_sleeping_routes
 from nexus.cluster import DesiredState, Members
 from nexus.plugins.convergence import Convergence
 from nexus.plugins.current import current_owner
@@ -61,6 +62,7 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
             app=app.app,
             gate=app.app.identity,
             require_declared=settings.http.require_declared_auth,
+            document=app.app.openapi_document,
         ),
         limits=Limits(
             slow_start=settings.startup.slow_after,
@@ -179,6 +181,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
     app.app.dispatcher.places = app.manager.places
     app.app.dispatcher.first_use = app.manager.starter.for_request
     parts.services.sleeping = app.manager.starter
+    tell_of_sleeping_routes(app, parts.settings.data_folder / "openapi")
     health = HealthContext(
         manager=app.manager,
         tokens=parts.tokens,

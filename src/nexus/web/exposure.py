@@ -14,6 +14,7 @@ from nexus.web.dispatcher import PluginDispatcher
 from nexus.web.guarded_mount import GuardedMount
 from nexus.web.http_metrics import HttpMetrics
 from nexus.web.mount import PluginMount, build_mount
+from nexus.web.openapi import OpenApiDocument
 from nexus.web.route_guard import guarded, refuse_undeclared
 from nexus.web.route_paths import walk, walk_routers
 
@@ -30,6 +31,7 @@ class HttpExposure:
         app: object = None,
         gate: IdentityGate | None = None,
         require_declared: bool = False,
+        document: OpenApiDocument | None = None,
     ) -> None:
         """Make the exposure.
 
@@ -40,6 +42,7 @@ class HttpExposure:
             app: The application, given to the routers' lifespans.
             gate: Knows who sends a request.
             require_declared: Whether a route that the manifest does not declare is refused.
+            document: Is told of the routes of plugins that start at their first use.
         """
         self._dispatcher = dispatcher
         self._metrics = metrics
@@ -47,6 +50,7 @@ class HttpExposure:
         self._app = app
         self._gate = gate or IdentityGate()
         self._require_declared = require_declared
+        self._document = document
 
     async def stage(
         self,
@@ -86,6 +90,8 @@ class HttpExposure:
         )
         if self._require_declared:
             refuse_undeclared(name, mount.routers, endpoints)
+        if self._document is not None:
+            mount.source = await self._document.sleeping.source_of(name)
         await mount.start(self._app)
         remember_endpoints(_endpoints(mount))
         return mount
@@ -122,6 +128,9 @@ class HttpExposure:
 
     async def close(self, mount: PluginMount) -> None:
         """Leave the lifespans, and let go of everything that would keep the plugin's code alive."""
+        if self._document is not None and mount.source and mount.series is not None:
+            described = self._document.describe(mount)
+            await self._document.sleeping.keep(mount.name, mount.source, described)
         await mount.stop()
         forget_endpoints(_endpoints(mount))
         forget_callables()

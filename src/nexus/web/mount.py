@@ -95,6 +95,7 @@ class PluginMount:
         series: Where its requests are counted, set when it goes live.
         breaker: Keeps requests away while they keep failing, the application's when it goes live.
         begun: How many requests and WebSockets there have been.
+        source: The hash of the plugin's code, if it starts at its first use.
         identity: Stands for the mount where a reference would keep the plugin's code alive.
     """
 
@@ -122,6 +123,7 @@ class PluginMount:
         self.series: HttpSeries | None = None
         self.breaker = CircuitBreaker(name, Breakers(), lambda: 0)
         self.identity = object()
+        self.source = ""
         self.begun = 0
         self._jobs: set[_Job] = set()
         self._idle: asyncio.Event | None = None

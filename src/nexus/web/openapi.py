@@ -1,4 +1,4 @@
-"""The OpenAPI document of the application and all live plugins, joined from cached fragments.
+"""The OpenAPI document of the application and its plugins, joined from cached fragments.
 
 FastAPI describes every route anew whenever one of them changes. Here each plugin's part is made
 once for each of its generations, when somebody asks for the document, and kept as text.
@@ -23,6 +23,7 @@ from nexus.web.openapi_fragment import (
     make_fragment,
 )
 from nexus.web.problems import PROBLEM_SCHEMA
+from nexus.web.sleeping_routes import SleepingRoutes, ToldRoutes
 
 if TYPE_CHECKING:
     from nexus.web.application import NexusFastAPI
@@ -49,10 +50,15 @@ class RenderedDocument:
 
 
 class OpenApiDocument:
-    """Keeps the fragments, and joins them when asked."""
+    """Keeps the fragments, and joins them when asked.
+
+    Attributes:
+        sleeping: What there is to say of plugins that start at their first use and do not run.
+    """
 
     def __init__(self, app: "NexusFastAPI") -> None:
         self._app = app
+        self.sleeping = SleepingRoutes()
         self._fragments: dict[str, tuple[object, int, Fragment]] = {}
         self._own: tuple[int, Fragment] | None = None
         self._rendered: tuple[object, RenderedDocument] | None = None
@@ -63,20 +69,23 @@ class OpenApiDocument:
             if self._is_stale(mount):
                 self._describe(mount)
                 await asyncio.sleep(0)
+        await self.sleeping.load()
         return self.render_now(root_path)
 
     def render_now(self, root_path: str = "") -> RenderedDocument:
         """Give the current document."""
         app = self._app
         mounts = app.dispatcher.live.values()
+        asleep = self._asleep()
         state = (
             app.dispatcher.version,
             sum(_version(*mount.routers) for mount in mounts),
             _version(app.router, app.webhooks),
             root_path,
+            tuple((name, told.origin, told.fragment.digest) for name, told in asleep.items()),
         )
         if self._rendered is None or self._rendered[0] != state:
-            self._rendered = (state, self._join(root_path))
+            self._rendered = (state, self._join(root_path, asleep))
         return self._rendered[1]
 
     def forget(self) -> None:
@@ -84,6 +93,14 @@ class OpenApiDocument:
         self._fragments.clear()
         self._own = None
         self._rendered = None
+
+    def _asleep(self) -> dict[str, ToldRoutes]:
+        live = self._app.dispatcher.live
+        return {name: told for name, told in self.sleeping.told().items() if name not in live}
+
+    def describe(self, mount: PluginMount) -> Fragment:
+        """Give a plugin's part of the document."""
+        return self._describe(mount)
 
     def _is_stale(self, mount: PluginMount) -> bool:
         kept = self._fragments.get(mount.name)
@@ -121,14 +138,16 @@ class OpenApiDocument:
             self._own = (version, fragment)
         return self._own[1]
 
-    def _join(self, root_path: str) -> RenderedDocument:
+    def _join(self, root_path: str, asleep: dict[str, ToldRoutes]) -> RenderedDocument:
         live = self._app.dispatcher.live
         self._fragments = {name: kept for name, kept in self._fragments.items() if name in live}
-        plugins = {name: self._describe(live[name]) for name in sorted(live)}
+        plugins = {name: self._describe(mount) for name, mount in live.items()}
+        plugins.update((name, told.fragment) for name, told in asleep.items())
+        plugins = dict(sorted(plugins.items()))
         own = self._describe_application()
         # The plugins come first: they are what the application is for.
         fragments = [*plugins.values(), own]
-        head = self._head(root_path, plugins)
+        head = self._head(root_path, plugins, asleep)
         sections = [b'"paths":{%b}' % _joined(fragment.paths for fragment in fragments)]
         sections.append(b'"components":{%b}' % _joined(_components(fragments, root_path)))
         if own.webhooks:
@@ -139,7 +158,9 @@ class OpenApiDocument:
         body = b"{%b}" % _joined((head, *sections))
         return RenderedDocument(body=body, etag=f'"{digest.hexdigest()}"')
 
-    def _head(self, root_path: str, plugins: dict[str, Fragment]) -> bytes:
+    def _head(
+        self, root_path: str, plugins: dict[str, Fragment], asleep: dict[str, ToldRoutes]
+    ) -> bytes:
         app = self._app
         info = {
             "title": app.title,
@@ -167,6 +188,9 @@ class OpenApiDocument:
             "tags": app.openapi_tags,
             "externalDocs": app.openapi_external_docs,
             "x-nexus-errors": failed,
+            "x-nexus-dormant": [
+                {"plugin": name, "described_by": told.origin} for name, told in asleep.items()
+            ],
         }
         head.update((name, value) for name, value in optional.items() if value)
         text = json.dumps(head, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -56,7 +56,7 @@ class Fragment:
 
 def failed_fragment(error: str) -> Fragment:
     """Make the fragment of a plugin whose routes cannot be described."""
-    return Fragment(components={}, digest=_digest(error.encode()), error=error)
+    return Fragment(components={}, digest=digest_of(error.encode()), error=error)
 
 
 def make_fragment(
@@ -123,7 +123,7 @@ def make_fragment(
         components=parts,
         webhooks=hooks,
         shared_schemes=shared,
-        digest=_digest(
+        digest=digest_of(
             inner,
             hooks,
             *(part for pair in sorted(parts.items()) for part in (pair[0].encode(), pair[1])),
@@ -189,7 +189,8 @@ def _members(members: dict[str, Any]) -> bytes:
     return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()[1:-1]
 
 
-def _digest(*parts: bytes) -> bytes:
+def digest_of(*parts: bytes) -> bytes:
+    """Give what changes with any of the parts."""
     digest = hashlib.blake2b(digest_size=12)
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
