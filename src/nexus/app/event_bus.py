@@ -56,7 +56,7 @@ def journal_of(settings: "Settings", database: Database) -> Journal:
     if engine.kind == "nats":
         from nexus.events.engines.nats import NatsJournal
 
-        return NatsJournal(engine, database, stream=stream)
+        return NatsJournal(engine, database, stream=stream, replicas=settings.events.replicas)
     if engine.kind == "redis":
         from nexus.events.engines.redis import RedisJournal
 

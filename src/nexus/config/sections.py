@@ -186,6 +186,13 @@ class EventSettings(Section):
         description="What the event log is called in NATS or Redis; applications that share a"
         " server need names of their own.",
     )
+    replicas: int = Field(
+        1,
+        ge=1,
+        le=5,
+        description="How many servers of a NATS cluster have the event log. A stream keeps the"
+        " number that it was made with.",
+    )
     retention: Seconds = Field(
         7 * 86_400.0,
         description="Seconds that the event log keeps what durable subscriptions have handled, for"

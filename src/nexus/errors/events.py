@@ -79,18 +79,18 @@ class EventDataInvalid(NexusError):
 
 
 class EventTooLarge(NexusError):
-    """The data of an event is larger than the bus takes."""
+    """The data of an event is larger than the bus takes, or the server that is to have it."""
 
     code = "event-too-large"
 
-    def __init__(self, *, event: str, limit: int) -> None:
-        super().__init__(event=event, limit=limit)
+    def __init__(self, *, event: str, limit: int, setting: str = "events.max_event_bytes") -> None:
+        super().__init__(event=event, limit=limit, setting=setting)
 
     @override
     def render(self) -> str:
         return (
             f"The data of the event {self.data['event']!r} takes more than"
-            f" {self.data['limit']} bytes as JSON, which is the limit (events.max_event_bytes)."
+            f" {self.data['limit']} bytes as JSON, which is the limit ({self.data['setting']})."
             " Store what is large, and publish where it is."
         )
 

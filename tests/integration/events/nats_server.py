@@ -51,6 +51,7 @@ class NatsServer:
     def stop(self) -> None:
         """Kill it."""
         if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -67,6 +68,11 @@ class NatsServer:
         self.settings = settings
         self._write()
         self._process.send_signal(signal.SIGHUP)
+
+    def send(self, how: signal.Signals) -> None:
+        """Freeze it, or let it go on."""
+        assert self._process is not None
+        self._process.send_signal(how)
 
     def save(self) -> None:
         """Keep a copy of its data."""

@@ -60,6 +60,7 @@ class Appender:
         patience: float,
     ) -> None:
         self._journal = journal
+        self._check = journal.check
         self._append = journal.append
         self._append_at_once = journal.append_at_once
         self._arrived = arrived
@@ -76,8 +77,11 @@ class Appender:
 
         Raises:
             EventDataInvalid: The data cannot be written as JSON.
+            EventTooLarge: The engine does not take so much.
         """
         row = row_of(event)
+        if self._check is not None:
+            self._check(row)
         batch = self._filling
         if batch is None:
             batch = self._begin_batch()

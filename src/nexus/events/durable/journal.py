@@ -87,6 +87,14 @@ class Journal(Protocol):
         ...
 
     @property
+    def check(self) -> Callable[[EventRow], None] | None:
+        """Refuses an event that the engine would never take, with `EventTooLarge`.
+
+        None where it takes whatever the bus takes.
+        """
+        ...
+
+    @property
     def risk(self) -> str:
         """What may be lost that was acknowledged, in words; to be asked once it is open."""
         ...

@@ -80,6 +80,8 @@ class Publishing:
             if self.outbox is not None and not self.outbox.is_idle:
                 return self._append_behind(self.outbox, event)
             return self._append(event)
+        if self._journal.check is not None:  # now, as only its publisher can do something about it
+            self._journal.check(row_of(event))
         transaction.before_commit(self._append_in, event)
         return _done()
 

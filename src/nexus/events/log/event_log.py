@@ -125,6 +125,7 @@ class EventLog(Protocol):
         Raises:
             DatabaseUnavailable: It cannot be reached, or the disk is full.
             EventLogFull: It is at its size limit.
+            EventTooLarge: The engine does not take so much at a time.
         """
         ...
 

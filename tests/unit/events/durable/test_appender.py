@@ -15,6 +15,8 @@ from nexus.events.event import Event
 class Written:
     """Stands for a journal that a test lets write, fail or hang."""
 
+    check = None
+
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
         self.gate: asyncio.Event | None = None

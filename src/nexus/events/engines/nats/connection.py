@@ -21,7 +21,7 @@ _CONNECT: Final = 3.0
 ANSWER: Final = 5.0
 """Seconds that the server has."""
 _RECONNECT: Final = 0.2
-_LONGEST: Final = 2.0
+_LONGEST: Final = 1.0
 _MOMENT: Final = 1.0
 _PING: Final = 10
 _CLOSED: Final = "it is closed"
@@ -58,6 +58,7 @@ class Connection:
         self._waiting: set[asyncio.Future[None]] = set()
         self._heard: dict[str, Heard] = {}
         self._subscriptions: dict[str, Any] = {}
+        self._discovered: set[str] = set()
         self._reopening: asyncio.Task[None] | None = None
         self._interrupted: list[Callable[[], None]] = []
         self.location = engine.location
@@ -84,8 +85,8 @@ class Connection:
 
     @property
     def refused(self) -> type[Exception]:
-        """What the library raises where the server finds fault with what it is asked."""
-        error: type[Exception] = self._library.js.errors.BadRequestError
+        """What the library raises where the server does not do what it is asked."""
+        error: type[Exception] = self._library.js.errors.APIError
         return error
 
     @property
@@ -115,15 +116,15 @@ class Connection:
             with self.translated():
                 async with asyncio.timeout(_CONNECT):
                     await client.connect(
-                        urls,
+                        [*urls, *self._discovered.difference(urls)],
                         **_credentials(urls),
                         connect_timeout=_CONNECT,
-                        max_reconnect_attempts=-1,
+                        # The library closes a connection for good at almost any error of the
+                        # server, and leaves sockets open where it does make one again.
+                        allow_reconnect=False,
                         reconnect_time_wait=_RECONNECT,
                         ping_interval=_PING,
                         error_cb=self._note,
-                        disconnected_cb=self._disconnected,
-                        reconnected_cb=self._reconnected,
                         closed_cb=self._closed,
                         name="nexus",
                         skip_subject_validation=True,
@@ -134,6 +135,7 @@ class Connection:
             await _give_up(client)
             raise
         self._client = client
+        self._discovered |= {each.geturl() for each in client.discovered_servers}
         self.js = client.jetstream(timeout=ANSWER)
         self.max_payload = client.max_payload
         self._reason = _CLOSED
@@ -151,7 +153,7 @@ class Connection:
             await _give_up(client)
 
     def _reopen(self) -> None:
-        """Make a new client: the library closes one for good at almost any error of the server."""
+        """Make a new client until one is let in."""
         if self._is_open and self._reopening is None:
             self._reopening = asyncio.get_running_loop().create_task(
                 self._reopen_until_it_works(), name="nexus.events.reconnect", context=Context()
@@ -178,7 +180,10 @@ class Connection:
         self._reason = str(error) or type(error).__name__
         logger.debug("NATS", extra={"reason": self._reason})
 
-    async def _disconnected(self) -> None:
+    async def _closed(self) -> None:
+        """Go on with another client; whoever waits for an answer waits in vain."""
+        if not self._is_open:
+            return
         if self._reason == _CLOSED:
             self._reason = "the connection is lost"
         self._is_back.clear()
@@ -187,15 +192,6 @@ class Connection:
                 future.set_exception(ConnectionResetError(self._reason))
         for callback in self._interrupted:
             callback()
-
-    async def _reconnected(self) -> None:
-        if self._client is not None:
-            self.max_payload = self._client.max_payload
-        self._reason = _CLOSED
-        self._is_back.set()
-
-    async def _closed(self) -> None:
-        await self._disconnected()
         self._reopen()
 
     # Being told

@@ -8,7 +8,8 @@ stream, and leases and acknowledgments are those of `nexus.events.durable`.
 What was acknowledged survives a killed server. It survives a power failure as well where the
 server's `jetstream` block says `sync_interval: always` (from 2.10 on; otherwise files are synced
 every two minutes). A stream that is edited from one replica to three loses acknowledged messages
-with 2.9 when its leader is killed, whatever the client.
+with 2.9 when its leader is killed, whatever the client; so it is made with as many as it is to
+have.
 Source: https://docs.nats.io/running-a-nats-service/configuration/resource_management.
 """
 
@@ -41,6 +42,7 @@ class NatsJournal:
         engine: Where the servers are.
         database: The application's database.
         stream: The name of the stream, for applications that share a server.
+        replicas: How many servers of a cluster are to have it, where it is made.
 
     Raises:
         EventEngineDriverMissing: The library is not installed.
@@ -50,16 +52,19 @@ class NatsJournal:
     appending_in: Final = None
     tells: Final = True
 
-    def __init__(self, engine: EventEngine, database: Database, *, stream: str) -> None:
+    def __init__(
+        self, engine: EventEngine, database: Database, *, stream: str, replicas: int = 1
+    ) -> None:
         self.location = engine.location
         self.risk = ""
         self._channel = f"_nexus.{stream}.tell"
         self._database = database
         connection = self._connection = Connection(engine)
-        self._stream = Stream(connection, stream)
+        self._stream = Stream(connection, stream, replicas)
         self._publishing = Publishing(connection, stream)
         self._reading = Reading(connection, stream)
         self.landmarks = NatsLandmarks(connection, self._stream)
+        self.check = self._publishing.check
         searching = Searching(connection, self._stream, self._reading)
         self.page = searching.page
         self.read = searching.read

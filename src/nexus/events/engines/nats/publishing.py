@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final
 
+from nexus.errors import EventTooLarge
 from nexus.events.durable.rows import EventRow
 from nexus.events.engines.nats.connection import Connection
 from nexus.events.engines.nats.messages import payload_of
 
 _ID: Final = "Nats-Msg-Id"
+_HEADERS: Final = b"NATS/1.0\r\nNats-Msg-Id: %s\r\n\r\n"
+_WIDEST: Final = 6
+"""Bytes that a character takes at most."""
+_BESIDE: Final = 8_192
+"""Bytes that a message has at most beside data and key."""
 
 
 class Batch:
@@ -71,12 +77,27 @@ class Publishing:
         """Begin to listen for acknowledgments."""
         self._inbox = await self._connection.answers_to(self._answer)
 
+    def check(self, row: EventRow) -> None:
+        """Refuse an event that the server would not take, and close the connection for.
+
+        Raises:
+            EventTooLarge: It is larger than the server has said that it takes.
+        """
+        limit = self._connection.max_payload
+        if not limit or _WIDEST * (len(row[2]) + len(row[7] or "")) + _BESIDE <= limit:
+            return
+        if len(payload_of(row)) + len(_HEADERS % row[0].encode()) > limit:
+            raise EventTooLarge(event=row[1], limit=limit, setting="max_payload in NATS")
+
     async def publish(self, rows: Sequence[EventRow]) -> Sequence[int]:
         """Publish events and give their positions; those with a known id keep the one they have.
 
         Raises:
+            EventTooLarge: The server would not take one of them; none was published.
             EventEngineUnavailable: The server did not take all of them; it may have some.
         """
+        for row in rows:
+            self.check(row)
         with self._connection.translated():
             client = await self._connection.ready()
             number, batch = str(self._number()), Batch(len(rows), self._stream)

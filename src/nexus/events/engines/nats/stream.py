@@ -10,6 +10,9 @@ logger = logging.getLogger(__name__)
 
 _REMEMBERED: Final = 120.0
 """Seconds for which the server knows an event that is published again by its id."""
+_NAME_IN_USE: Final = 10058
+_NEVER: Final = frozenset({10052, 10065, 10074})
+"""Wrong settings, subjects that another stream has, and replicas without a cluster."""
 _OWNER: Final = "Nexus events of "
 
 
@@ -19,15 +22,18 @@ class Stream:
     Args:
         connection: The server.
         name: The name of the stream, which its subjects begin with.
+        replicas: How many servers of a cluster are to have it.
 
     Attributes:
         name: As given.
         identity: What tells it from one that was made anew; known once it is taken.
     """
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: Connection, name: str, replicas: int) -> None:
         self._connection = connection
+        self._replicas = replicas
         self._description = ""
+        self._found = replicas
         self.name = name
         self.identity = ""
 
@@ -40,6 +46,12 @@ class Stream:
         """
         self._description = f"{_OWNER}{owner}"
         await self.take(take_over=take_over)
+        if self._found != self._replicas:
+            logger.warning(
+                "The stream has another number of replicas than events.replicas says; it keeps"
+                " those that it was made with",
+                extra={"stream": self.name, "has": self._found, "expected": self._replicas},
+            )
 
     async def take(self, *, take_over: bool = False) -> str:
         """Make it or take it, and give what tells it from any other.
@@ -60,29 +72,46 @@ class Stream:
             with self._connection.translated():
                 js = self._connection.js
                 info = await self._connection.asked(js.update_stream(info.config))
+        self._found = info.config.num_replicas or 1
         self.identity = str(info.created)
         return self.identity
 
     async def _make(self) -> Any:
-        connection, api = self._connection, self._connection.api
+        connection = self._connection
         with connection.translated():
             try:
-                return await connection.asked(connection.js.stream_info(self.name))
+                return await self._ask()
             except connection.not_found:
-                config = api.StreamConfig(
-                    name=self.name,
-                    description=self._description,
-                    subjects=[f"{self.name}.>"],
-                    retention=api.RetentionPolicy.LIMITS,
-                    storage=api.StorageType.FILE,
-                    discard=api.DiscardPolicy.NEW,
-                    duplicate_window=_REMEMBERED,
-                    allow_direct=True,
-                )
-                return await connection.asked(connection.js.add_stream(config))
+                try:
+                    return await connection.asked(connection.js.add_stream(self._config()))
+                except connection.refused as error:
+                    told: Any = error
+                    if told.err_code == _NAME_IN_USE:  # somebody else was quicker
+                        return await self._ask()
+                    if told.err_code in _NEVER:
+                        reason = f"the stream {self.name!r} cannot be made: {told.description}"
+                        raise connection.unavailable(reason, passing=False) from error
+                    raise
+
+    async def _ask(self) -> Any:
+        return await self._connection.asked(self._connection.js.stream_info(self.name))
+
+    def _config(self) -> Any:
+        api = self._connection.api
+        return api.StreamConfig(
+            name=self.name,
+            description=self._description,
+            subjects=[f"{self.name}.>"],
+            retention=api.RetentionPolicy.LIMITS,
+            storage=api.StorageType.FILE,
+            discard=api.DiscardPolicy.NEW,
+            duplicate_window=_REMEMBERED,
+            num_replicas=self._replicas,
+            allow_direct=True,
+        )
 
     async def state(self) -> Any:
         """Give what the server tells of its messages."""
         with self._connection.translated():
-            info = await self._connection.asked(self._connection.js.stream_info(self.name))
+            info = await self._ask()
         return info.state

@@ -46,6 +46,7 @@ class RedisJournal:
 
     engine: Final = "redis"
     appending_in: Final = None
+    check: Final = None
     tells: Final = True
 
     def __init__(self, engine: EventEngine, database: Database, *, stream: str) -> None:

@@ -34,6 +34,7 @@ class SqlJournal:
     engine: Final = "sql"
     identity: Final = ""
     landmarks: Final = None
+    check: Final = None
     risk: Final = ""
 
     def __init__(self, database: Database) -> None:
