@@ -25,6 +25,8 @@ FILE_NAME: Final = "manifest.json"
 MAX_BYTES: Final = 1 << 20
 """The greatest size of a manifest, in bytes."""
 
+_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+"""How a manifest is opened: where it is a FIFO, that must not wait for somebody who writes."""
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -121,21 +123,33 @@ def parse_manifest(
 def _read_file(path: Path, report: Report) -> bytes | None:
     refuse = partial(report.add, ())
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # before opening: a FIFO would wait for ever
-            refuse(found=f"{FILE_NAME} that is no regular file", expected="a file")
-            return None
-        if status.st_size > MAX_BYTES:
-            _refuse_size(f"{status.st_size:,}", report)
-            return None
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)  # what grew since is refused when it is parsed
+        # By the calls of the system themselves: a start makes them for each of many plugins.
+        file = os.open(path, _READ)
+        try:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
+                refuse(found=f"{FILE_NAME} that is no regular file", expected="a file")
+                return None
+            if status.st_size > MAX_BYTES:
+                _refuse_size(f"{status.st_size:,}", report)
+                return None
+            return _read_all(file, status.st_size)
+        finally:
+            os.close(file)
     except FileNotFoundError:
         refuse(found=f"no {FILE_NAME}", expected=f"a file {FILE_NAME} in the plugin's folder")
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         reason = error.strerror if isinstance(error, OSError) else str(error)
         refuse(found=f"{FILE_NAME} that cannot be read ({reason})", expected="a readable file")
     return None
+
+
+def _read_all(file: int, size: int) -> bytes:
+    """Give the content of an open file of about this size; what grew since is read as well."""
+    raw = os.read(file, size + 1)
+    while len(raw) != size and len(raw) <= MAX_BYTES and (more := os.read(file, MAX_BYTES)):
+        raw += more
+    return raw
 
 
 def _refuse_size(size: str, report: Report) -> None:

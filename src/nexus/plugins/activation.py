@@ -1,7 +1,7 @@
 """Whether a plugin that starts at its first use is wanted, and when it is idle again."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nexus.plugins.doorbell import Doorbell
@@ -97,14 +97,21 @@ class Activation:
     def withdrawn(self, verdict: "Verdict") -> None:
         """Take note that it serves no longer, in the step that takes it away."""
         if verdict.state is PluginState.DORMANT:
-            self._doorbell.hold(self._manifest)
+            self._doorbell.hold(*self._patterns)
 
     async def follow(self, verdict: "Verdict") -> None:
         """Have the bus know whether it sleeps, or rests for another reason."""
         if verdict.state is PluginState.DORMANT:
-            await self._doorbell.watch(self._manifest)
+            await self._doorbell.watch(*self._patterns)
         elif self._live() is None and not verdict.runs and not verdict.waiting:
             await self._doorbell.rest()
+
+    @property
+    def _patterns(self) -> tuple[Sequence[str], Sequence[str]]:
+        rules, manifest = self.rules, self._manifest
+        if rules is None or manifest is None:
+            return (), ()
+        return rules.events, manifest.events.subscribes
 
     @property
     def reason(self) -> str:

@@ -164,10 +164,10 @@ def _may_hold_one(entry: "os.DirEntry[str]") -> bool:
 
 
 def _looks_like_plugin(folder: Path) -> bool:
-    if not os.access(folder, os.R_OK | os.X_OK):
-        return True  # to be listed with the reason
     # A dangling link or a folder in the manifest's place is a broken plugin, not a category.
-    return os.path.lexists(folder / "manifest.json") or _is_file(folder / "plugin.py")
+    if os.path.lexists(folder / "manifest.json") or _is_file(folder / "plugin.py"):
+        return True
+    return not os.access(folder, os.R_OK | os.X_OK)  # to be listed with the reason
 
 
 def _is_file(path: Path) -> bool:

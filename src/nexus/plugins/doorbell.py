@@ -12,10 +12,8 @@ from nexus.events import EventBus, Subscription
 from nexus.events.log import EventLog, EventStream, SubscriptionKey
 from nexus.events.stand_in import StandIn, give
 from nexus.manifest.event_patterns import covers
-from nexus.plugins.first_use import FirstUse
 
 if TYPE_CHECKING:
-    from nexus.manifest import Manifest
     from nexus.plugins.state import PluginStatus
 
 logger = logging.getLogger(__name__)
@@ -61,11 +59,14 @@ class Doorbell:
 
     # While it sleeps
 
-    def hold(self, manifest: "Manifest | None") -> None:
-        """Hold what comes from now on, and go on holding what came before."""
-        rules = FirstUse.of(manifest)
-        durable = () if manifest is None else manifest.events.subscribes
-        patterns = ((), ()) if rules is None else (rules.events, durable)
+    def hold(self, uses: Sequence[str], durable: Sequence[str]) -> None:
+        """Hold what comes from now on, and go on holding what came before.
+
+        Args:
+            uses: Patterns of the events that start the plugin.
+            durable: Its durable subscriptions.
+        """
+        patterns = (uses, durable)
         if patterns == self._patterns:
             return
         before, self._patterns = self._stand_ins, patterns
@@ -79,14 +80,13 @@ class Doorbell:
         self._bus.replace((), self._stand_ins)
         self._give(before, self._stand_ins)
 
-    async def watch(self, manifest: "Manifest | None") -> None:
-        """Hold what comes, and look whether something waits in the log."""
+    async def watch(self, uses: Sequence[str], durable: Sequence[str]) -> None:
+        """Hold what comes, and look whether something waits in the log; as `hold`."""
         before = self._patterns
-        self.hold(manifest)
+        self.hold(uses, durable)
         if self._patterns != before:
             await self._end_watches()
         log = None if self._bus.durable is None else self._bus.durable.log
-        uses, durable = self._patterns
         if log is None or any(not (each.done() or each.cancelling()) for each in self._watches):
             return
         is_kept = await self._declare(log, durable)

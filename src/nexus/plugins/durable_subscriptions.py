@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from nexus.events.log.delivery import DurableDelivery
+from nexus.events.log.key import SubscriptionKey
 from nexus.manifest import Manifest
 
 
@@ -25,10 +26,18 @@ class DurableSubscriptions:
             return
         everybody = tuple(plugins)
         await self._log.keep_only([name for name, _, _ in everybody])
+        is_fresh = False
         for name, manifest, enabled in everybody:
-            if enabled and manifest is not None:
-                await self._log.declare(name, manifest.events.subscribes)
+            patterns = manifest.events.subscribes if enabled and manifest is not None else ()
+            # The first look is enough for all that others have declared.
+            if patterns and not (is_fresh and self._keeps(name, patterns)):
+                await self._log.declare(name, patterns)
+                is_fresh = True
         await self._log.set_enabled({name: enabled for name, _, enabled in everybody})
+
+    def _keeps(self, plugin: str, patterns: Collection[str]) -> bool:
+        keys = (SubscriptionKey(plugin, each) for each in patterns)
+        return self._log is not None and all(map(self._log.keeps, keys))
 
     async def set_enabled(self, plugins: Mapping[str, bool]) -> None:
         """Take note of which plugins are enabled now."""

@@ -348,7 +348,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)  # a mode of 0 does not stop root
+    monkeypatch.setattr(os, "open", refuse)  # a mode of 0 does not stop root
 
     assert "Permission denied" in only(read_manifest(folder)).found
 

@@ -111,18 +111,22 @@ def test_an_unreadable_folder_is_invalid_and_the_others_are_found(
 ) -> None:
     write_plugin("plugins/alpha")
     closed = write_plugin("plugins/closed")
-    access, stat = os.access, Path.stat
+    access = os.access
 
     def refuse(path: Path, mode: int) -> bool:
         return path != closed and access(path, mode)
 
-    def no_stat(path: Path, **options: Any) -> os.stat_result:
-        if closed in path.parents:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return stat(path, **options)
+    def refusing(call: Any) -> Any:
+        def called(path: Any, *arguments: Any, **options: Any) -> Any:
+            if closed in Path(path).parents:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return call(path, *arguments, **options)
+
+        return called
 
     monkeypatch.setattr(os, "access", refuse)
-    monkeypatch.setattr(Path, "stat", no_stat)
+    for name in ("stat", "lstat", "open"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
     alpha, found = discover([tmp_path / "plugins"])
     assert alpha.manifest is not None
     assert (found.name, found.manifest) == ("closed", None)

@@ -110,6 +110,7 @@ async def test_a_plugin_that_has_come_says_what_it_waits_for(site: Site, tmp_pat
 async def test_permissions_are_revoked_and_approved_in_the_name_of_the_visitor(site: Site) -> None:
     browser = await site.signed_in()
     page = "/admin/plugins/shop"
+
     def state() -> PluginState:
         return site.app.manager.controller("shop").status.state
 
