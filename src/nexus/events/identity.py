@@ -6,9 +6,11 @@ more than everything else that publishing does.
 
 import itertools
 import os
+import uuid
 
 _SERIAL_BITS = 42
 _SERIAL_LOW_BITS = 30
+_VERSION = 7
 
 
 _process = int.from_bytes(os.urandom(4), "big")
@@ -45,3 +47,15 @@ def render_id(time_ns: int, serial: int) -> str:
     )
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def time_of(event_id: str) -> int | None:
+    """Give the time that an identifier was made for, in nanoseconds and cut to milliseconds.
+
+    None where it is no UUID version 7.
+    """
+    try:
+        value = uuid.UUID(event_id)
+    except ValueError:
+        return None
+    return (value.int >> 80) * 1_000_000 if value.version == _VERSION else None

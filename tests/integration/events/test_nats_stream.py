@@ -15,6 +15,7 @@ from nexus.errors import EventEngineUnavailable, EventJournalTaken, EventTooLarg
 from nexus.events.durable.rows import row_of
 from nexus.events.engines.nats import NatsJournal
 from nexus.events.engines.nats import connection as connection_module
+from nexus.events.engines.nats import searching as searching_module
 from nexus.events.engines.nats.messages import payload_of
 from nexus.events.event import Event
 from nexus.events.log import SubscriptionKey
@@ -240,7 +241,7 @@ async def test_a_frozen_server_hangs_nobody(
     text = "x" * 200_000
     outcomes = await asyncio.gather(
         *(log.append(Event("user.created", {"t": text})) for _ in range(20)),
-        log.read(),
+        log.journal.page(1, 1),
         return_exceptions=True,
     )
     assert {type(each) for each in outcomes} == {EventEngineUnavailable}
@@ -322,7 +323,39 @@ async def test_the_lag_of_a_far_event_reads_nothing_in_between(
     assert (lags["mail"].waiting, lags["shop"].waiting) == (1, 600)
     assert lags["mail"].oldest < lags["shop"].oldest
     monkeypatch.undo()
-    assert hands.numbers([await log.find(event.id)]) == [1]
+    assert await log.find(event.id) is not None
+
+
+async def test_an_event_is_found_without_reading_those_long_before_it(
+    store: Any, hands: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching_module, "_PAGE", 10)
+    log = await store.open(alone=True)
+    await log.declare("mail", ["user.*"])
+    events = await hands.append(log, *range(100))
+    await asyncio.sleep(0.25)  # more than those are apart that are published together
+    late = Event("user.created", {"n": 100})
+    delayed = Event("user.created", {"n": 101})
+    await hands.append(log, *range(200, 250))
+    await log.append(delayed)
+    await log.append(late)
+    reading = log.journal._reading
+    ask, asked = reading._ask, []
+
+    async def watched(positions: Any) -> Any:
+        asked.extend(positions)
+        return await ask(positions)
+
+    monkeypatch.setattr(reading, "_ask", watched)
+    for event in (late, delayed, events[50], events[99]):
+        found = await log.find(event.id)
+        assert (found.id, found.position) == (event.id, event.position)
+        if event in (late, delayed):
+            assert min(asked) > 100
+    asked.clear()
+    assert await log.find("no-such-id") is None
+    assert await log.find(Event("user.created", {}).id) is None
+    assert len(asked) == 2 * 152
 
 
 async def test_cancelled_work_leaves_nothing_behind(store: Any, hands: Any) -> None:

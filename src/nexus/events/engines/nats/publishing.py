@@ -123,6 +123,8 @@ class Publishing:
         if batch is None:
             return  # It was given up.
         if not message.data:  # nobody listens: the stream is not there
-            batch.acknowledged(int(index), {"error": {"description": "the stream is not there"}})
+            batch.acknowledged(
+                int(index), {"error": {"description": "the stream is not there, or has no leader"}}
+            )
             return
         batch.acknowledged(int(index), json.loads(message.data))

@@ -11,10 +11,13 @@ from nexus.events.engines.nats.messages import Strangers, event_of, subject_of
 from nexus.events.engines.nats.reading import Message, Reading
 from nexus.events.engines.nats.stream import Stream
 from nexus.events.event import Event
+from nexus.events.identity import time_of
 from nexus.events.pattern import REST, check_pattern, matches
 
 _PAGE: Final = 500
 _BACKWARDS: Final = 100
+_EARLIER: Final = 100_000_000
+"""Nanoseconds: so far apart may events be stored that were published at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +88,15 @@ class Searching:
         return found[:limit]
 
     async def find(self, event_id: str) -> Event | None:
-        """Give the event with this id."""
+        """Give the event with this id; looked for first from the time on that the id tells."""
+        time_ns = time_of(event_id)
+        near = 1 if time_ns is None else await self.position_at(time_ns - _EARLIER)
+        event = await self._find(event_id, near, None)
+        return event or await self._find(event_id, 1, near - 1)
+
+    async def _find(self, event_id: str, first: int, last: int | None) -> Event | None:
         mark = event_id.encode()
-        async for messages in self._pages(0):
+        async for messages in self._pages(first, last):
             for message in messages:
                 if mark in message.data:
                     event = self._event_of(message)
@@ -109,11 +118,12 @@ class Searching:
                 break
         return found[:limit]
 
-    async def _pages(self, first: int) -> AsyncIterator[Sequence[Message]]:
+    async def _pages(self, first: int, last: int | None = None) -> AsyncIterator[Sequence[Message]]:
         state = await self._stream.state()
         first = max(first, state.first_seq, 1)
-        while first <= state.last_seq:
-            messages, first = await self._page(first, state.last_seq)
+        last = state.last_seq if last is None else min(last, state.last_seq)
+        while first <= last:
+            messages, first = await self._page(first, last)
             yield messages
 
     async def _backwards(self, after: int) -> AsyncIterator[Sequence[Message]]:
