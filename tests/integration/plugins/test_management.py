@@ -13,10 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nexus.plugins import PluginState
 
+JSON = {"Content-Type": "application/json"}
 ROUTES = [
     ("GET", "/plugins"),
     ("POST", "/plugins/rescan"),
     ("GET", "/plugins/foo"),
+    ("GET", "/plugins/foo/readme"),
     ("POST", "/plugins/foo/enable"),
     ("POST", "/plugins/foo/disable"),
     ("POST", "/plugins/foo/reload"),
@@ -51,6 +53,7 @@ ROUTES = [
     ("POST", "/jobs/foo/job/run"),
     ("GET", "/services"),
     ("GET", "/audit"),
+    ("GET", "/me"),
     ("GET", "/system"),
     ("GET", "/system/maintenance"),
     ("PUT", "/system/maintenance"),
@@ -80,6 +83,9 @@ async def test_every_route_needs_a_valid_token(workshop: Any) -> None:
             answer = await site.http.request(method, url, headers=wrong)
             assert answer.status_code == 401, path
             assert "invalid_token" in answer.headers["www-authenticate"]
+            # Who it is comes before what the body says, which is not even looked at.
+            broken = await site.http.request(method, url, content="{", headers=wrong | JSON)
+            assert broken.status_code == 401, path
             basic = {"Authorization": f"Basic {site.token}"}
             assert (await site.http.request(method, url, headers=basic)).status_code == 401
         assert site.state("foo") is PluginState.RUNNING

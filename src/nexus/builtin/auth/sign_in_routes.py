@@ -1,6 +1,7 @@
 """Signing in and out: browsers by session, programs by tokens."""
 
 import hmac
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, HTTPException, Request, Response
@@ -17,7 +18,7 @@ from nexus.builtin.auth.deliveries import RESET, VERIFY
 from nexus.builtin.auth.parts import AuthParts
 from nexus.builtin.auth.records import Asker, record
 from nexus.builtin.auth.secret_text import digest
-from nexus.errors import CredentialsRefused, DuplicateKey
+from nexus.errors import ConfigKeyFixed, CredentialsRefused, DuplicateKey
 from nexus.security import User, current_user, require_user
 
 
@@ -50,7 +51,8 @@ def _add_setup(router: APIRouter, parts: AuthParts) -> None:
                 raise CredentialsRefused from None
             by = Asker(address=address_of(request))
             user = await parts.accounts.create(body.username, body.password, roles=["admin"], by=by)
-        await plugin.set_config("setup_token", None)
+        with suppress(ConfigKeyFixed):  # by a variable; with an administrator it is void anyway
+            await plugin.set_config("setup_token", None)
         return {"id": user["_id"]}
 
 

@@ -38,6 +38,6 @@ def management_router(context: ManagementContext) -> APIRouter:
     router.include_router(job_router(context))
     router.include_router(service_router(context))
     router.include_router(audit_router(context))
-    router.include_router(caller_router())
+    router.include_router(caller_router(context))
     router.include_router(system_router(context))
     return router

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from nexus.audit import AuditQuery
 from nexus.audit.entry import MOST
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.moment import since as moment_of
 
@@ -37,7 +38,9 @@ class AuditPage(BaseModel):
 
 def audit_router(context: ManagementContext) -> APIRouter:
     """Give `/audit`."""
-    router = APIRouter(prefix="/audit", tags=["management: audit"])
+    router = APIRouter(
+        prefix="/audit", tags=["management: audit"], route_class=closed_route(context.tokens)
+    )
 
     @router.get("", summary="Read who has changed what, newest first")
     async def read(

@@ -4,6 +4,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from nexus.audit import current_actor
+from nexus.web.management.closed_route import closed_route
+from nexus.web.management.context import ManagementContext
 from nexus.web.management.roles import user_who_may
 
 
@@ -15,9 +17,9 @@ class CallerView(BaseModel):
     permissions: list[str] = Field(description="What they may do; `*` stands for everything.")
 
 
-def caller_router() -> APIRouter:
+def caller_router(context: ManagementContext) -> APIRouter:
     """Give `/me`."""
-    router = APIRouter(tags=["management: system"])
+    router = APIRouter(tags=["management: system"], route_class=closed_route(context.tokens))
 
     @router.get("/me", summary="Show who sends the request, and what they may do")
     async def me(request: Request) -> CallerView:

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 
 
@@ -43,7 +44,11 @@ class StoredThings(BaseModel):
 
 def data_router(context: ManagementContext) -> APIRouter:
     """Give `/plugins/{name}/data` and `/plugins/{name}/export`."""
-    router = APIRouter(prefix="/plugins", tags=["management: stored data"])
+    router = APIRouter(
+        prefix="/plugins",
+        tags=["management: stored data"],
+        route_class=closed_route(context.tokens),
+    )
 
     @router.get(
         "/{name}/data",

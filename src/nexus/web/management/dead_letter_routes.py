@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nexus.audit import Change
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.dead_letter_desk import DeadLetterDesk, Dealt
 from nexus.web.management.event_views import EventList
@@ -51,7 +52,7 @@ class Outcome(BaseModel):
 
 def dead_letter_router(context: ManagementContext) -> APIRouter:
     """Give the routes under `/events/dead`."""
-    router = APIRouter(prefix="/dead")
+    router = APIRouter(prefix="/dead", route_class=closed_route(context.tokens))
     desk = DeadLetterDesk(context.bus)
 
     @router.get("", summary="Show the events that no handler could take")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from nexus.events.log import EventLog, Lag
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.event_views import event_view, log_of
 from nexus.web.management.moment import since
@@ -77,7 +78,7 @@ class Replayed(BaseModel):
 
 def event_log_router(context: ManagementContext) -> APIRouter:
     """Give `/events/log`, `/events/subscriptions` and `/events/replay`."""
-    router = APIRouter()
+    router = APIRouter(route_class=closed_route(context.tokens))
     bus = context.bus
 
     @router.get(

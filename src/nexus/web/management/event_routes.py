@@ -11,6 +11,7 @@ from nexus.events import EventBus
 from nexus.events.event import Event
 from nexus.plugins.event_contracts import check_as_a_publisher
 from nexus.web.management.causation import causation_tree
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.dead_letter_routes import dead_letter_router
 from nexus.web.management.event_log_routes import event_log_router
@@ -24,7 +25,9 @@ _RELATED = 1000
 
 def event_router(context: ManagementContext) -> APIRouter:
     """Give the routes under `/events`."""
-    router = APIRouter(prefix="/events", tags=["management: events"])
+    router = APIRouter(
+        prefix="/events", tags=["management: events"], route_class=closed_route(context.tokens)
+    )
     bus = context.bus
     masked: Callable[[Any], JSONResponse] = masked_response(context.mask)
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from nexus.events.feed import Feed
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.event_views import event_view
 from nexus.web.management.masked import with_masked_parts
@@ -18,7 +19,7 @@ _LAST: Final = "system.stopping"
 
 def event_stream_router(context: ManagementContext) -> APIRouter:
     """Give `/events/stream`."""
-    router = APIRouter()
+    router = APIRouter(route_class=closed_route(context.tokens))
     bus = context.bus
 
     async def watched(

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from nexus.errors import JobUnknown, PluginNotRunning
 from nexus.jobs.record import JobKey, JobRecord
 from nexus.jobs.scheduler import JobScheduler
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 
 
@@ -43,7 +44,9 @@ class JobList(BaseModel):
 
 def job_router(context: ManagementContext) -> APIRouter:
     """Give the routes under `/jobs`."""
-    router = APIRouter(prefix="/jobs", tags=["management: jobs"])
+    router = APIRouter(
+        prefix="/jobs", tags=["management: jobs"], route_class=closed_route(context.tokens)
+    )
     scheduler, manager = context.jobs, context.manager
 
     @router.get("", summary="List the scheduled jobs with their last and next runs")

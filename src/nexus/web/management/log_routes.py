@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.log_query import Last, Level, LowestLevel, number_of
 from nexus.web.management.log_stream import log_stream_router
@@ -27,7 +28,9 @@ class WantedLevel(BaseModel):
 
 def log_router(context: ManagementContext) -> APIRouter:
     """Give `/plugins/{name}/logs`, `/logs/stream` and `/log-level`."""
-    router = APIRouter(prefix="/plugins", tags=["management: plugins"])
+    router = APIRouter(
+        prefix="/plugins", tags=["management: plugins"], route_class=closed_route(context.tokens)
+    )
 
     @router.get(
         "/{name}/logs",

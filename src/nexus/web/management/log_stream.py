@@ -10,6 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from nexus.events.event import Event
 from nexus.observability.log_feed import LogFeed
 from nexus.observability.log_rings import LogLine
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.log_query import Last, LowestLevel, number_of
 
@@ -19,7 +20,9 @@ _STOPPING: Final = "system.stopping"
 
 def log_stream_router(context: ManagementContext) -> APIRouter:
     """Give `/plugins/{name}/logs/stream`."""
-    router = APIRouter(prefix="/plugins", tags=["management: plugins"])
+    router = APIRouter(
+        prefix="/plugins", tags=["management: plugins"], route_class=closed_route(context.tokens)
+    )
     rings = context.logs.rings
 
     async def watched(name: str, level: LowestLevel = "DEBUG") -> AsyncIterator[LogFeed]:

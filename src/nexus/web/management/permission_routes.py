@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.plugin_views import PluginDetail, detail
 
@@ -17,7 +18,9 @@ class Permissions(BaseModel):
 
 def permission_router(context: ManagementContext) -> APIRouter:
     """Give `/plugins/{name}/approve` and `revoke`."""
-    router = APIRouter(prefix="/plugins", tags=["management: plugins"])
+    router = APIRouter(
+        prefix="/plugins", tags=["management: plugins"], route_class=closed_route(context.tokens)
+    )
     manager, operator = context.manager, context.operator
 
     @router.post(

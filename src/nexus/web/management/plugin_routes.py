@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.plugin_views import PluginDetail, PluginList, PluginView, detail, view
 
@@ -28,7 +29,9 @@ class Names(BaseModel):
 
 def plugin_router(context: ManagementContext) -> APIRouter:
     """Give the routes under `/plugins`."""
-    router = APIRouter(prefix="/plugins", tags=["management: plugins"])
+    router = APIRouter(
+        prefix="/plugins", tags=["management: plugins"], route_class=closed_route(context.tokens)
+    )
     manager, operator = context.manager, context.operator
 
     @router.get("", summary="List all plugins")

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 
 
@@ -23,7 +24,9 @@ class ServiceList(BaseModel):
 
 def service_router(context: ManagementContext) -> APIRouter:
     """Give the routes under `/services`."""
-    router = APIRouter(prefix="/services", tags=["management: services"])
+    router = APIRouter(
+        prefix="/services", tags=["management: services"], route_class=closed_route(context.tokens)
+    )
 
     @router.get("", summary="List the live services")
     async def list_services() -> ServiceList:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel, Field
 
 from nexus.manifest.config_field import ConfigField
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 
 
@@ -73,7 +74,11 @@ Changes = Annotated[
 
 def settings_router(context: ManagementContext) -> APIRouter:
     """Give the routes under `/plugins/{name}/config`."""
-    router = APIRouter(prefix="/plugins/{name}/config", tags=["management: configuration"])
+    router = APIRouter(
+        prefix="/plugins/{name}/config",
+        tags=["management: configuration"],
+        route_class=closed_route(context.tokens),
+    )
 
     def shown(name: str) -> SettingList:
         status = context.manager.controller(name).status

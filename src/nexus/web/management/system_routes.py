@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 
 
@@ -50,7 +51,9 @@ class Rotation(BaseModel):
 
 def system_router(context: ManagementContext) -> APIRouter:
     """Give the routes under `/system`."""
-    router = APIRouter(prefix="/system", tags=["management: system"])
+    router = APIRouter(
+        prefix="/system", tags=["management: system"], route_class=closed_route(context.tokens)
+    )
 
     @router.get("", summary="Show versions, settings and figures of the application")
     async def system() -> dict[str, Any]:

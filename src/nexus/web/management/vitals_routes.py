@@ -4,12 +4,15 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 
 
 def vitals_router(context: ManagementContext) -> APIRouter:
     """Give `/plugins/{name}/health` and `/plugins/{name}/metrics`."""
-    router = APIRouter(prefix="/plugins", tags=["management: plugins"])
+    router = APIRouter(
+        prefix="/plugins", tags=["management: plugins"], route_class=closed_route(context.tokens)
+    )
     manager = context.manager
 
     @router.get("/{name}/health", summary="Run a plugin's health check")
