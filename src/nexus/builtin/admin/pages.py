@@ -36,6 +36,12 @@ _HTMX: Final = json.dumps(
 _MENU: Final = (
     ("overview", "", "Overview", "nexus.view"),
     ("plugins", "plugins", "Plugins", "nexus.view"),
+    ("graph", "graph", "Graph", "nexus.view"),
+    ("events", "events", "Events", "nexus.operate"),
+    ("audit", "audit", "Audit", "nexus.audit"),
+    ("users", "users", "Users", "auth.users"),
+    ("keys", "keys", "API keys", ""),
+    ("system", "system", "System", "nexus.view"),
 )
 """The pages of the menu: key, address, title, and what one must be allowed to do."""
 
@@ -75,7 +81,7 @@ class Pages:
             template,
             visitor.request,
             visitor=visitor,
-            menu=[each for each in _MENU if visitor.may(each[3])],
+            menu=[each for each in _MENU if _is_for(each, visitor)],
             said=said,
             **values,
         )
@@ -83,6 +89,12 @@ class Pages:
         if said is not None:
             said.forget(response, visitor.base)
         return response
+
+    def part(self, visitor: "Visitor", template: str, **values: Any) -> str:
+        """Give a part of a page as it is put into a stream."""
+        return self._render(
+            template, visitor.request, visitor=visitor, menu=(), said=None, **values
+        )
 
     def bare(
         self, request: Request, template: str, *, status: int = 200, **values: Any
@@ -128,3 +140,10 @@ class Pages:
             "current": "",
         }
         return self._templates.get_template(f"{template}.html").render({**known, **values})
+
+
+def _is_for(entry: tuple[str, str, str, str], visitor: "Visitor") -> bool:
+    """Tell whether a page is of use to somebody; users and keys are those of the auth plugin."""
+    if entry[0] in {"users", "keys"} and not visitor.is_user:
+        return False
+    return not entry[3] or visitor.may(entry[3])

@@ -4,6 +4,9 @@ from fastapi import APIRouter
 from typing_extensions import override
 
 from nexus.builtin.admin.assets import Assets
+from nexus.builtin.admin.dead_letter_routes import dead_letter_router
+from nexus.builtin.admin.event_routes import event_router
+from nexus.builtin.admin.graph_routes import graph_router
 from nexus.builtin.admin.overview_routes import overview_router
 from nexus.builtin.admin.page_route import page_route
 from nexus.builtin.admin.pages import Pages
@@ -32,4 +35,7 @@ class AdminPlugin(BasePlugin):
             overview_router(pages, visitor, route),
             plugin_router(pages, visitor, route),
             change_router(pages, visitor, route),
+            graph_router(pages, visitor, route),
+            dead_letter_router(pages, visitor, route),
+            event_router(pages, visitor, route),
         ]

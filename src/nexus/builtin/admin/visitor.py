@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -49,11 +49,16 @@ class Visitor:
     permissions: frozenset[str]
     by_session: bool
     csrf: str
-    form: Mapping[str, Any]
+    form: FormData
 
     def may(self, permission: str) -> bool:
         """Tell whether they have a permission."""
         return covers(self.permissions, permission)
+
+    @property
+    def is_user(self) -> bool:
+        """Whether they are a user, and not the holder of a management token."""
+        return self.name.startswith("user:")
 
     @property
     def base(self) -> str:

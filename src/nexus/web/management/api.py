@@ -8,6 +8,7 @@ from nexus.web.management.caller_routes import caller_router
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.data_routes import data_router
 from nexus.web.management.event_routes import event_router
+from nexus.web.management.graph_routes import graph_router
 from nexus.web.management.job_routes import job_router
 from nexus.web.management.log_routes import log_router
 from nexus.web.management.masked import masked_response
@@ -37,6 +38,7 @@ def management_router(context: ManagementContext) -> APIRouter:
     router.include_router(event_router(context))
     router.include_router(job_router(context))
     router.include_router(service_router(context))
+    router.include_router(graph_router(context))
     router.include_router(audit_router(context))
     router.include_router(caller_router(context))
     router.include_router(system_router(context))
