@@ -13,6 +13,7 @@ from nexus._version import __version__
 from nexus.app.http_rules import rules_of
 from nexus.app.parts import Parts
 from nexus.app.process import end_process, write_first_token
+from nexus.app.tracing import traced
 from nexus.app.wiring import add_routes, configuring, make_convergence, make_operator, make_platform
 from nexus.data import sole_use
 from nexus.errors import NexusError, StartupAborted, Unavailable
@@ -89,7 +90,7 @@ class NexusApp:
             docs=settings.http.docs,
             rules=rules_of(settings.http),
             access_log=settings.logging.access,
-            status_of=self._status_of,
+            status_of=lambda name: self.manager.status(name),  # noqa: PLW0108 # it comes later
             breakers=parts.breakers,
             lifespan=self._lifespan,
         )
@@ -212,6 +213,7 @@ class NexusApp:
         parts = self.parts
         parts.draining.reset()
         async with AsyncExitStack() as stack:
+            stack.enter_context(traced(self.settings, self.database))
             await self.database.open()
             stack.push_async_callback(self.database.close)
             await stack.enter_async_context(parts.logs.kept())
@@ -327,9 +329,6 @@ class NexusApp:
     def _enabled_unless_told(self, name: str) -> bool:
         startup = self.settings.startup
         return startup.enable == "all" or name in startup.plugins
-
-    def _status_of(self, name: str) -> Any:
-        return self.manager.status(name)
 
     # What happens while it runs
 

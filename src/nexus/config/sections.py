@@ -116,6 +116,25 @@ class LoggingSettings(Section):
     )
 
 
+class TracingSettings(Section):
+    """What is told to OpenTelemetry."""
+
+    enabled: bool = Field(
+        default=False, description="Whether spans are sent to a collector; needs the extra otel."
+    )
+    endpoint: str | None = Field(
+        None,
+        description="Where it takes OTLP over HTTP, such as http://127.0.0.1:4318; unset, what"
+        " OTEL_EXPORTER_OTLP_ENDPOINT says.",
+    )
+    sample: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Which part of the requests that begin a trace is traced, from 0 to 1.",
+    )
+
+
 class StartupSettings(Section):
     """How plugins are started."""
 

@@ -25,6 +25,7 @@ from nexus.config.sections import (
     ShutdownSettings,
     StartupSettings,
     SupervisionSettings,
+    TracingSettings,
 )
 from nexus.data.url import DatabaseUrl, parse_url
 
@@ -57,6 +58,7 @@ class Settings(Section):
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
     logging: LoggingSettings = LoggingSettings()
+    tracing: TracingSettings = TracingSettings()
     startup: StartupSettings = StartupSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
     http: HttpSettings = HttpSettings()

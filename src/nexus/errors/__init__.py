@@ -111,6 +111,7 @@ from nexus.errors.plugins import (
 )
 from nexus.errors.routes import InvalidRouter, RouteOutsidePrefix
 from nexus.errors.services import ServiceAmbiguous, ServiceAsleep, ServiceConflict, ServiceNotFound
+from nexus.errors.tracing import TracingExtraMissing
 from nexus.errors.transfer import (
     DataFileDamaged,
     DataFileRefused,
@@ -218,6 +219,7 @@ __all__ = [
     "SubscriptionUnknown",
     "TablesDiffer",
     "TaskCancelled",
+    "TracingExtraMissing",
     "TransactionCollided",
     "TransactionEnded",
     "TransactionExpired",

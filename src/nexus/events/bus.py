@@ -153,6 +153,7 @@ class EventBus(Subscribers):
         causation_id: str | None = None,
         ordering_key: str | None = None,
         version: int | None = None,
+        traceparent: str | None = None,
     ) -> Event:
         """Put an event into the mailbox of every matching subscription.
 
@@ -170,6 +171,7 @@ class EventBus(Subscribers):
             ordering_key: A durable subscription handles events with the same key one after
                 another, even where it handles several events at once.
             version: The version of the data, where its publisher declares one.
+            traceparent: The span in which it is published, where somebody traces.
 
         Returns:
             The event.
@@ -190,6 +192,8 @@ class EventBus(Subscribers):
             event.ordering_key = ordering_key
         if version is not None:
             event.version = version
+        if traceparent is not None:
+            event.traceparent = traceparent
         if type(mailboxes) is LoggedRoute and self.durable is not None:
             await self.durable.log.append(event)
         self._published += 1

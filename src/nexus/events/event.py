@@ -19,6 +19,7 @@ from nexus.events.size import (
 )
 
 _NO_CAUSE = (None, None, None, None)
+_TRACED = " traceparent="
 
 
 EventCause: TypeAlias = tuple[str | None, str | None, str | None, int | None]
@@ -101,6 +102,15 @@ class Event:
     def version(self, version: int | None) -> None:
         self._cause = (*self._cause[:3], version)
 
+    def note(self, key: str | None, version: int | None, traceparent: str | None) -> None:
+        """Give it ordering key, version and span, as far as there are any."""
+        if key is not None:
+            self.ordering_key = key
+        if version is not None:
+            self.version = version
+        if traceparent is not None:
+            self.traceparent = traceparent
+
     @property
     def time_ns(self) -> int:
         """When it was published, in nanoseconds since the epoch."""
@@ -119,11 +129,29 @@ class Event:
     @property
     def causation_id(self) -> str | None:
         """The id of the event whose handler published this one."""
-        return self._cause[1]
+        told = self._cause[1]
+        if told is None or _TRACED not in told:
+            return told
+        return told.partition(_TRACED)[0] or None
+
+    @property
+    def traceparent(self) -> str | None:
+        """The span in which it was published, as W3C has it; None where nobody traces."""
+        told = self._cause[1]
+        return None if told is None else told.partition(_TRACED)[2] or None
+
+    @traceparent.setter
+    def traceparent(self, traceparent: str) -> None:
+        # With the id of the cause, so that it goes wherever that goes, and is in nobody's way.
+        before = self._cause
+        self._cause = (before[0], f"{self.causation_id or ''}{_TRACED}{traceparent}", *before[2:])
 
     @property
     def cause(self) -> EventCause:
-        """Ids of correlation and causation, key and version as given; None where they were not."""
+        """Ids of correlation and causation, key and version as given; None where they were not.
+
+        That of causation with the span behind it, where one was given.
+        """
         return self._cause
 
     def dict(self) -> "dict[str, Any]":

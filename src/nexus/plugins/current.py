@@ -10,6 +10,7 @@ from logging import LogRecord
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nexus.events.cause import current_cause
+from nexus.observability import tracing
 from nexus.observability.request_id import current_request_id
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def log_fields() -> dict[str, Any]:
     cause = current_cause()
     if cause is not None and cause.causation_id is not None:
         fields["event_id"] = cause.causation_id
+    if tracing.active is not None:
+        fields.update(tracing.trace_fields())
     return fields
 
 

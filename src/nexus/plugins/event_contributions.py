@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 from nexus.data.database import Database
@@ -20,6 +20,7 @@ from nexus.events import (
 from nexus.events.cause import origin, with_cause
 from nexus.events.size import check_size
 from nexus.manifest import EventDeclarations
+from nexus.observability import tracing
 from nexus.observability.request_id import current_request_id
 from nexus.plugins.event_contracts import contracts_of
 from nexus.plugins.stage import Stage, StageCell
@@ -79,9 +80,9 @@ class EventContributions:
         """Give the subscriptions, and those that have been ended and still have work in hand."""
         return (*self._handlers, *(each for ended in self._leaving.values() for each in ended))
 
-    async def publish(
+    def publish(
         self, name: str, data: Mapping[str, Any] | None, ordering_key: str | None = None
-    ) -> Event:
+    ) -> Coroutine[Any, Any, Event]:
         """Publish an event, or hold it until the generation goes live.
 
         Raises:
@@ -89,6 +90,27 @@ class EventContributions:
             EventContractViolated: The data does not fit the schema in the plugin's manifest.
             EventTooLarge: The data takes more than `events.max_event_bytes`.
         """
+        if tracing.active is None:
+            return self._publish(name, data, ordering_key)
+        return self._publish_traced(tracing.active, name, data, ordering_key)
+
+    async def _publish_traced(
+        self,
+        tracer: tracing.Tracing,
+        name: str,
+        data: Mapping[str, Any] | None,
+        ordering_key: str | None,
+    ) -> Event:
+        with tracer.publishing(self._plugin, name) as traceparent:
+            return await self._publish(name, data, ordering_key, traceparent)
+
+    async def _publish(
+        self,
+        name: str,
+        data: Mapping[str, Any] | None,
+        ordering_key: str | None,
+        traceparent: str | None = None,
+    ) -> Event:
         check_event_name(self._plugin, name, self._declared)
         contract = self._contracts.get(name)
         version = None if contract is None else contract.check(data)
@@ -107,12 +129,10 @@ class EventContributions:
                 correlation_id=request_id,
                 ordering_key=ordering_key,
                 version=version,
+                traceparent=traceparent,
             )
         event = Event(check_name(name), data, self._plugin, *with_cause(request_id, None))
-        if ordering_key is not None:
-            event.ordering_key = ordering_key
-        if version is not None:
-            event.version = version
+        event.note(ordering_key, version, traceparent)
         check_size(name, event.data, self._bus.settings.max_event_bytes)
         if transaction is None:
             if stage is not Stage.DISCARDED:
@@ -150,9 +170,10 @@ class EventContributions:
         declared = self._subscriptions.get(pattern)
         if declared is not None:
             options = {**declared.options, **options}
+        traced = tracing.active
         subscription = self._bus.subscription(
             pattern,
-            handler,
+            handler if traced is None else traced.handler(self._plugin, pattern, handler),
             owner=self._plugin,
             options=SubscriptionOptions(**options) if options else _AS_IT_COMES,
             context=self._variables,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from nexus.errors import ServiceAsleep
+from nexus.observability import tracing
 from nexus.services.sleeping import FirstCall, call_once_live
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ class ServiceReference:
             if plugin is not None:
                 return partial(self._first_call, attribute, plugin)
             offer = self._require(self.name)
-        return offer.calls.counted(getattr(offer.service, attribute))
+        call = offer.calls.counted(getattr(offer.service, attribute))
+        traced = tracing.active
+        return call if traced is None else traced.call(offer.owner, self.name, attribute, call)
 
     def _first_call(
         self, attribute: str, plugin: str, /, *arguments: Any, **named: Any

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.telemetry._api import _route_selected
+from opentelemetry.trace import get_current_span
 from starlette._exception_handler import wrap_app_handling_exceptions
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -16,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nexus.errors import PluginExited
+from nexus.observability.tracing import GENERATION, PLUGIN
 from nexus.web.breaker import Breakers, CircuitBreaker
 from nexus.web.exchange import EXCHANGE_KEY, Exchange
 from nexus.web.http_metrics import HttpSeries
@@ -212,6 +214,8 @@ class PluginMount:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "fastapi.telemetry" in scope:
             _route_selected(scope=scope, path=self.prefix, mount=True)
+            span = get_current_span()
+            span.set_attributes({PLUGIN: self.name, GENERATION: self.generation})
         await self._choice.serve(scope, receive, send)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:

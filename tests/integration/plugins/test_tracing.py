@@ -1,0 +1,212 @@
+"""One trace from a request through events, handlers, services and the database."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+from opentelemetry.util._once import Once
+
+from nexus.events.event import Event
+from nexus.observability import tracing
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
+
+DURABLE = {"messaging.destination.subscription.name": "mailer:shop.ordered"}
+
+SHOP = """
+    async def initialize(self):
+        self.till = self.service_ref("till")
+        return True
+
+    def get_api_routes(self):
+        router = APIRouter()
+
+        @router.post("/orders/{number}")
+        async def order(number: int):
+            self.logger.warning("an order")
+            await self.till.charge(number)
+            await self.publish_event("shop.ordered", {"number": number})
+
+        return [router]
+"""
+TILL = """
+    async def initialize(self):
+        self.register_service("till", self)
+        return True
+
+    async def charge(self, number):
+        await self.set_data("last", number)
+        if number == 13:
+            raise ValueError("a-secret-in-words")
+"""
+MAILER = """
+    async def initialize(self):
+        await self.subscribe_to_event("shop.ordered", self.send)
+        await self.subscribe_to_event("shop.*", self.note)
+        return True
+
+    async def send(self, event):
+        await self.set_data("sent", event.data["number"])
+        await self.publish_event("mailer.sent")
+
+    def note(self, event):
+        pass
+"""
+
+
+class Spans:
+    def __init__(self, exporter: InMemorySpanExporter) -> None:
+        self._exporter = exporter
+
+    def all(self) -> Sequence[ReadableSpan]:
+        return self._exporter.get_finished_spans()
+
+    def named(self, name: str) -> Sequence[ReadableSpan]:
+        return [each for each in self.all() if each.name == name]
+
+    def one(self, name: str, **attributes: str) -> ReadableSpan:
+        found = [
+            each
+            for each in self.all()
+            if each.name == name and attributes.items() <= dict(each.attributes or {}).items()
+        ]
+        assert len(found) == 1, sorted(each.name for each in self.all())
+        return found[0]
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spans]:
+    """Set up a provider for the process, as an operator would, and take it away again."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER_SET_ONCE", Once())
+    trace.set_tracer_provider(provider)
+    yield Spans(exporter)
+    provider.shutdown()
+
+
+def plugins(workshop: Any) -> None:
+    workshop.plugin("shop", SHOP)
+    workshop.plugin("till", TILL)
+    workshop.plugin("mailer", MAILER, events={"subscribes": ["shop.ordered"]})
+
+
+def above(span: ReadableSpan) -> int | None:
+    return None if span.parent is None else span.parent.span_id
+
+
+def id_of(span: ReadableSpan) -> int:
+    found: int = span.context.span_id
+    return found
+
+
+def plugin_of(span: ReadableSpan) -> Any:
+    return (span.attributes or {})["nexus.plugin"]
+
+
+async def test_a_request_is_followed_to_the_end(
+    workshop: Any, spans: Spans, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    plugins(workshop)
+    async with workshop.running() as site:
+        answer = await site.http.post(
+            "/plugins/shop/orders/7", headers={"traceparent": TRACEPARENT}
+        )
+        assert answer.status_code == 200
+        assert await site.app.bus.join(60)
+        [line] = (await site.api("GET", "/plugins/shop/logs")).json()["items"][-1:]
+        assert (line["event"], line["trace_id"]) == ("an order", TRACE)
+        [event] = (await site.api("GET", "/events?name=shop.ordered")).json()["items"]
+        assert event["causation_id"] is None
+        [sent] = (await site.api("GET", "/events?name=mailer.sent")).json()["items"]
+        assert sent["causation_id"] == event["id"]
+
+    request = spans.one("POST /plugins/shop/orders/{number}")
+    charged = spans.one("till.charge")
+    published = spans.one("publish shop.ordered")
+    handled = spans.one("handle shop.ordered", **DURABLE)
+    assert above(handled) == id_of(published)
+    noted = [each for each in spans.named("handle shop.ordered") if each is not handled]
+    stored = [each for each in spans.all() if (each.attributes or {}).get("db.system.name")]
+    again = spans.one("publish mailer.sent")
+    every = [request, charged, published, handled, *noted, *stored, again]
+    assert {f"{each.context.trace_id:032x}" for each in every} == {TRACE}
+    assert [plugin_of(each) for each in (request, charged, published, handled, again)] == [
+        *("shop", "till", "shop", "mailer", "mailer")
+    ]
+    assert (request.attributes or {})["nexus.generation"] == 1
+    assert [each.kind for each in (published, handled)] == [SpanKind.PRODUCER, SpanKind.CONSUMER]
+    assert len(noted) == 1, "the plain handler, in its thread"
+    assert above(again) == id_of(handled)
+    assert {above(each) for each in stored} >= {id_of(charged), id_of(handled)}
+
+
+async def test_the_durable_log_carries_the_trace_to_another_process(
+    workshop: Any, spans: Spans
+) -> None:
+    plugins(workshop)
+    shared = {"database": {"shared": True}}
+    async with workshop.running(**shared) as one:
+        await one.api("POST", "/plugins/mailer/disable")
+        await one.http.post("/plugins/shop/orders/8", headers={"traceparent": TRACEPARENT})
+        assert "handle shop.ordered" not in {each.name for each in spans.all()}
+    async with workshop.running(**shared) as two:
+        await two.api("POST", "/plugins/mailer/enable")
+        await two.app.bus.join(60)
+        async with asyncio.timeout(60):
+            await workshop.until(lambda: spans.named("publish mailer.sent"))
+    handled = spans.one("handle shop.ordered", **DURABLE)
+    assert f"{handled.context.trace_id:032x}" == TRACE
+    assert above(handled) == id_of(spans.one("publish shop.ordered"))
+
+
+async def test_an_error_is_told_by_its_kind_and_not_by_its_words(
+    workshop: Any, spans: Spans
+) -> None:
+    plugins(workshop)
+    async with workshop.running() as site:
+        assert (await site.http.post("/plugins/shop/orders/13")).status_code == 500
+    charged = spans.one("till.charge")
+    assert (charged.attributes or {})["error.type"] == "ValueError"
+    assert not charged.status.is_ok
+    assert "a-secret-in-words" not in "".join(each.to_json() for each in spans.all())
+
+
+async def test_without_a_provider_nothing_is_wrapped(workshop: Any) -> None:
+    plugins(workshop)
+    async with workshop.running() as site:
+        assert tracing.active is None
+        assert "execute" not in vars(site.app.database)
+        await site.http.post("/plugins/shop/orders/1")
+        [event] = site.app.bus.recent.list(pattern="shop.ordered")
+        assert event.traceparent is None
+
+
+async def test_the_database_is_left_as_it_was(workshop: Any, spans: Spans) -> None:
+    app = workshop.app()
+    async with app.running():
+        assert "execute" in vars(app.database)
+    assert "execute" not in vars(app.database)
+    assert tracing.active is None
+
+
+def test_an_event_keeps_its_cause_beside_its_span() -> None:
+    event = Event("a.b", causation_id="before")
+    event.traceparent = TRACEPARENT
+    assert (event.causation_id, event.traceparent) == ("before", TRACEPARENT)
+    alone = Event("a.b")
+    assert (alone.causation_id, alone.traceparent) == (None, None)
+    alone.traceparent = TRACEPARENT
+    assert (alone.causation_id, alone.traceparent) == (None, TRACEPARENT)
+    assert alone.correlation_id == alone.id
