@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from nexus.observability.own_metrics import PREFIX
 from nexus.plugins.generation import Generation
@@ -36,7 +37,9 @@ class OwnFigures:
 
     def __init__(self, manager: PluginManager) -> None:
         self._manager = manager
-        self._figures: dict[str, tuple[Generation, float, Mapping[str, float]]] = {}
+        # Weak, or what was replaced would stay in memory until the next scrape.
+        self._figures: WeakKeyDictionary[Generation, tuple[float, Mapping[str, float]]]
+        self._figures = WeakKeyDictionary()
         self._clashes: set[str] = set()
 
     def describe(self) -> "list[Metric]":
@@ -54,7 +57,6 @@ class OwnFigures:
             labels=["plugin"],
         )
         live = [each.live for each in self._manager.controllers() if each.live is not None]
-        self._forget_all_but({each.plugin for each in live})
         for generation in live:
             try:
                 families = [*_of_metrics(generation), *self._of_hook(generation)]
@@ -105,15 +107,10 @@ class OwnFigures:
 
     def _asked(self, generation: Generation) -> Mapping[str, float]:
         now = time.monotonic()
-        known = self._figures.get(generation.plugin)
-        if known is None or known[0] is not generation or now - known[1] > _FRESH_SECONDS:
-            known = (generation, now, generation.hosted.own_figures())
-            self._figures[generation.plugin] = known
-        return known[2]
-
-    def _forget_all_but(self, plugins: set[str]) -> None:
-        for gone in self._figures.keys() - plugins:
-            del self._figures[gone]
+        known = self._figures.get(generation)
+        if known is None or now - known[0] > _FRESH_SECONDS:
+            known = self._figures[generation] = (now, generation.hosted.own_figures())
+        return known[1]
 
 
 def _of_metrics(generation: Generation) -> "Iterator[Metric]":
