@@ -181,6 +181,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
     app.app.dispatcher.places = app.manager.places
     app.app.dispatcher.first_use = app.manager.starter.for_request
     parts.services.sleeping = app.manager.starter
+    parts.jobs.sleeps, parts.jobs.wake = app.manager.starter.sleeps, app.manager.starter.wake
     tell_of_sleeping_routes(app, parts.settings.data_folder / "openapi")
     health = HealthContext(
         manager=app.manager,

@@ -38,6 +38,8 @@ class JobScheduler:
     Attributes:
         store: The jobs of the cluster.
         tally: What has run in this process.
+        sleeps: Tells whether a plugin does not run here because nobody uses it.
+        wake: Starts such a plugin, whose jobs are then live.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class JobScheduler:
     ) -> None:
         self.store = store
         self.tally = JobTally()
+        self.sleeps: Callable[[str], bool] = _never
+        self.wake: Callable[[str], None] = _no_one
         self._settings = settings
         self._mask = mask
         self._random = random
@@ -119,6 +123,10 @@ class JobScheduler:
         if new:
             self._begin()
             self._wake.set()
+
+    def runs_one_of(self, jobs: Collection[LiveJob]) -> bool:
+        """Tell whether one of these jobs runs."""
+        return any(each.key in self._runs for each in jobs)
 
     async def drain(self, jobs: Collection[LiveJob], limit: float) -> int:
         """Wait for the runs in hand of jobs that are live no longer, and cut them off at the limit.
@@ -223,6 +231,20 @@ class JobScheduler:
                 await self._take(job, record, now)
             else:
                 wait = min(wait, record.next_run - now)
+        return min(wait, self._wake_sleepers(now))
+
+    def _wake_sleepers(self, now: float) -> float:
+        """Start plugins that sleep and have a job that is due; give the seconds to the next one."""
+        wait = self._settings.lease
+        for key, record in self._records.items():
+            if key in self._jobs or not self.sleeps(key.plugin):
+                continue
+            if self.store.is_held(record, now):
+                wait = min(wait, record.lease_until - now)
+            elif _is_due(record, now):
+                self.wake(key.plugin)
+            else:
+                wait = min(wait, record.next_run - now)
         return wait
 
     async def _declare(self) -> None:
@@ -315,3 +337,11 @@ class JobScheduler:
 
 def _is_due(record: JobRecord, now: float) -> bool:
     return record.worker is not None or record.wanted is not None or record.next_run <= now
+
+
+def _never(_plugin: str) -> bool:
+    return False
+
+
+def _no_one(_plugin: str) -> None:
+    """Start nothing."""

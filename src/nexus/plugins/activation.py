@@ -52,7 +52,7 @@ class Activation:
         self._live = live
         self._needed = needed
         self._poke = poke
-        self._called = False
+        self._called = self._has_unknown_jobs
         self._last: Use | None = None
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -61,8 +61,14 @@ class Activation:
         """Go by what a manifest says."""
         self.rules = FirstUse.of(manifest)
         self._manifest = manifest
+        self._called = self._called or self._has_unknown_jobs
 
     # Starting
+
+    @property
+    def _has_unknown_jobs(self) -> bool:
+        """Whether it may have scheduled jobs, which only its code can tell."""
+        return self.rules is not None and self.rules.jobs
 
     @property
     def sleeps(self) -> bool:
@@ -104,6 +110,7 @@ class Activation:
         if verdict.state is PluginState.DORMANT:
             await self._doorbell.watch(*self._patterns)
         elif self._live() is None and not verdict.runs and not verdict.waiting:
+            self._called = self._called or self._has_unknown_jobs  # its code may change meanwhile
             await self._doorbell.rest()
 
     @property

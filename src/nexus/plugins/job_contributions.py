@@ -30,6 +30,7 @@ class JobContributions:
 
     Attributes:
         jobs: The jobs; none before `take`.
+        begun: How many runs were begun.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class JobContributions:
         tasks: PluginTasks,
     ) -> None:
         self.jobs: Sequence[LiveJob] = ()
+        self.begun = 0
         self._scheduler = scheduler
         self._plugin = plugin
         self._number = number
@@ -67,6 +69,11 @@ class JobContributions:
     def go_live(self, predecessor: "JobContributions | None") -> None:
         """Have them started from now on, and the predecessor's no longer."""
         self._scheduler.replace(predecessor.jobs if predecessor else (), self.jobs)
+
+    @property
+    def are_running(self) -> bool:
+        """Whether one of them runs at the moment."""
+        return self._scheduler.runs_one_of(self.jobs)
 
     def withdraw(self) -> None:
         """Have none of them started any longer."""
@@ -96,6 +103,7 @@ class JobContributions:
 
     def _caller(self, hosted: HostedPlugin, declaration: JobDeclaration) -> Any:
         def call(run: str) -> JobCall:
+            self.begun += 1
             context = self._variables.copy()
             context.run(origin.set, Cause(correlation_id=run))
             made = hosted.call_job(declaration, context)

@@ -48,6 +48,17 @@ class Starter:
             return None
         return self.wait(controller)
 
+    # Scheduled jobs
+
+    def sleeps(self, name: str) -> bool:
+        """Tell whether a plugin is dormant."""
+        controller = self._controllers.get(name)
+        return controller is not None and controller.status.state is PluginState.DORMANT
+
+    def wake(self, name: str) -> None:
+        """Start a plugin of which a scheduled job is due, without waiting for it."""
+        self.call((name,))
+
     # Services
 
     def manifests_changed(self) -> None:

@@ -13,8 +13,7 @@ class Use:
 
     Attributes:
         in_hand: Whether something is in hand: a request, a stream, a WebSocket, an event, a call
-            by way of a `service_ref`, a background task; or whether there are scheduled jobs, which
-            only a running plugin can begin.
+            by way of a `service_ref`, a background task, a run of a scheduled job.
         amount: A number that differs whenever something was done since.
     """
 
@@ -30,11 +29,11 @@ def use_of(generation: "Generation") -> Use:
     in_hand = (
         in_flight > 0
         or len(generation.tasks) > 0
-        or bool(generation.jobs.jobs)
+        or generation.jobs.are_running
         or any(len(offer.calls) for offer in generation.services.offers)
         or any(not each.quiet for each in mailboxes)
     )
     return Use(
         in_hand=in_hand,
-        amount=(generation.number, served, taken, generation.services.asked),
+        amount=(generation.number, served, taken, generation.services.asked, generation.jobs.begun),
     )

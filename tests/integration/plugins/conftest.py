@@ -115,7 +115,10 @@ class Workshop:
         """Write a plugin: the body of its class, or all of its code."""
         folder = self.root / "plugins" / name
         folder.mkdir(parents=True, exist_ok=True)
-        stated = {"name": name, "version": "1.0.0", "permissions": PERMISSIONS, **manifest}
+        asked = [
+            each for each in PERMISSIONS if each != "jobs.schedule" or "activation" not in manifest
+        ]
+        stated = {"name": name, "version": "1.0.0", "permissions": asked, **manifest}
         (folder / "manifest.json").write_text(json.dumps(stated))
         if says is not None:
             top, body = f"{top}\nSAYS = {says!r}", body + ROUTE

@@ -1,7 +1,9 @@
 """Scheduled jobs belong to the generation that declares them."""
 
+import asyncio
 import gc
 import logging
+import sys
 import weakref
 from typing import Any
 
@@ -281,3 +283,50 @@ async def test_a_plugin_object_by_itself_has_its_jobs_called_by_a_test(workshop:
         await run_job(detached, "tidy")
         assert await detached.get_data("tidied") == 1
         assert await site.plugin("keeper").get_data("tidied") is None
+
+
+async def test_a_plugin_that_sleeps_is_started_when_a_job_of_it_is_due(workshop: Any) -> None:
+    lazy: dict[str, Any] = {"activation": ["on_request"], "permissions": ["jobs.schedule"]}
+    body = """
+    @every("1s")
+    async def tidy(self):
+        sys.tidied = getattr(sys, "tidied", 0) + 1
+        await sys.gate.wait()
+    """
+    sys.gate = asyncio.Event()  # type: ignore[attr-defined]  # where the plugin finds it
+    workshop.plugin("keeper", body, top=TOP, idle_stop=0.02, **lazy)
+    try:
+        async with workshop.running() as site:
+            assert set(await jobs_of(site)) == {"tidy"}  # its code has run once, or who would know
+            await workshop.until(lambda: site.state("keeper") is PluginState.DORMANT)
+            assert site.reason("keeper").endswith("a request or a scheduled job that is due.")
+
+            await workshop.until(lambda: getattr(sys, "tidied", 0))
+            idle = site.app.manager.controller("keeper").activation
+            assert not idle.sleeps  # while the run goes on
+            sys.gate.set()  # type: ignore[attr-defined]
+            await workshop.until(lambda: site.state("keeper") is PluginState.DORMANT)
+            assert (await jobs_of(site))["tidy"]["last_outcome"] == "succeeded"
+
+            await workshop.until(lambda: sys.tidied >= 2)  # type: ignore[attr-defined]
+    finally:
+        del sys.gate  # type: ignore[attr-defined]
+        vars(sys).pop("tidied", None)
+
+
+async def test_what_may_have_jobs_that_nobody_knows_starts_before_it_sleeps(workshop: Any) -> None:
+    lazy: dict[str, Any] = {"activation": ["on_request"], "permissions": ["jobs.schedule"]}
+    workshop.plugin("keeper", says=1, idle_stop=0.02, **lazy)
+    async with workshop.running() as site:
+        await workshop.until(lambda: site.state("keeper") is PluginState.DORMANT)
+        await site.api("POST", "/plugins/keeper/disable")
+        workshop.plugin("keeper", KEEPER, top=TOP, idle_stop=0.02, **lazy)
+        await site.api("POST", "/plugins/keeper/enable")
+        await workshop.until(lambda: site.state("keeper") is PluginState.DORMANT)
+        assert set(await jobs_of(site)) == {"tidy", "nightly"}
+        workshop.plugin(
+            "keeper", KEEPER.replace("def tidy", "def sweep"), top=TOP, idle_stop=0.02, **lazy
+        )
+        await site.api("POST", "/plugins/keeper/reload")
+        await workshop.until(lambda: site.state("keeper") is PluginState.DORMANT)
+        assert set(await jobs_of(site)) == {"sweep", "nightly"}

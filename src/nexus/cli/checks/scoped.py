@@ -31,6 +31,8 @@ def check_scoped(source: Source, manifest: Manifest) -> Iterator[Finding]:
     places = list(_schedules(source))
     if places and "jobs.schedule" not in asked:
         yield _missing(places[0], "a method on a schedule", "jobs.schedule")
+    if places and manifest.activation:
+        yield _of_dormant(places[0], manifest)
     registered = {name for _, method, name in _calls(source) if method == "register_service"}
     for place, method, name in _calls(source):
         if name is None:
@@ -45,6 +47,19 @@ def check_scoped(source: Source, manifest: Manifest) -> Iterator[Finding]:
                 message=f"{method}({name!r}) needs the permission 'services.use:{name}', unless the"
                 " manifest depends on the plugin that offers it, or this one does.",
             )
+
+
+def _of_dormant(place: str, manifest: Manifest) -> Finding:
+    """Say what becomes of the schedule of a plugin that starts at its first use."""
+    told = "it has a method on a schedule, so it starts with the application in spite of"
+    if manifest.idle_stop is None:
+        message = (
+            f'{told} "activation", which then means nothing. Remove "activation", or add'
+            ' "idle_stop": the plugin is started again when a run is due.'
+        )
+        return Finding(level=Level.WARNING, place=place, message=message)
+    message = f'{told} "activation". Once "idle_stop" has stopped it, a run that is due starts it.'
+    return Finding(level=Level.NOTE, place=place, message=message)
 
 
 def uses_of(source: Source, manifest: Manifest) -> Iterator[Finding]:

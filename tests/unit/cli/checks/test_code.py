@@ -47,3 +47,21 @@ def test_a_scope_that_nothing_is_in_is_told(
 ) -> None:
     found = told(make_plugin(code=body(line), permissions=[permission]))
     assert (f"{permission!r} is asked for and not used: no name" in found) is is_told
+
+
+@pytest.mark.parametrize(
+    ("stops", "level", "hint"),
+    [({}, "warning", "means nothing"), ({"idle_stop": "10m"}, "note", "a run that is due")],
+)
+def test_what_becomes_of_the_schedule_of_a_plugin_that_sleeps_is_told(
+    make_plugin: Any, stops: dict[str, str], level: str, hint: str
+) -> None:
+    code = "    @every('1h')\n    async def tidy(self):\n        return None\n"
+    lazy: dict[str, Any] = {"permissions": ["jobs.schedule"], "activation": ["on_request"], **stops}
+    folder = make_plugin(code=code, **lazy)
+    manifest = read_manifest(folder).manifest
+    assert manifest is not None
+    found = check_code(folder, manifest)
+    [finding] = [each for each in found if "starts with the application" in each.message]
+    assert finding.level == level
+    assert hint in finding.message
