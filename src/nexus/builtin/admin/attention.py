@@ -88,17 +88,6 @@ def _of_the_whole(system: Mapping[str, Any], subscriptions: Mapping[str, Any] | 
                 action="See the plugins",
             )
         )
-    if system["maintenance"]:
-        found.append(
-            ToDo(
-                kind="warn",
-                title="Maintenance",
-                reason=system["maintenance"],
-                advice="Plugins answer 503 meanwhile. End it when you are done.",
-                link="system",
-                action="Go to System",
-            )
-        )
     if subscriptions and subscriptions["log"]["trouble"]:
         found.append(
             ToDo(

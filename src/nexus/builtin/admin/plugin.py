@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from typing_extensions import override
 
 from nexus.builtin.admin.assets import Assets
+from nexus.builtin.admin.audit_routes import audit_router
 from nexus.builtin.admin.dead_letter_routes import dead_letter_router
 from nexus.builtin.admin.event_routes import event_router
 from nexus.builtin.admin.graph_routes import graph_router
@@ -13,6 +14,8 @@ from nexus.builtin.admin.pages import Pages
 from nexus.builtin.admin.plugin_changes import change_router
 from nexus.builtin.admin.plugin_routes import plugin_router
 from nexus.builtin.admin.sign_in_routes import sign_in_router
+from nexus.builtin.admin.system_routes import system_router
+from nexus.builtin.admin.user_routes import user_router
 from nexus.builtin.admin.visitor import visiting
 from nexus.plugins import BasePlugin
 
@@ -36,6 +39,9 @@ class AdminPlugin(BasePlugin):
             plugin_router(pages, visitor, route),
             change_router(pages, visitor, route),
             graph_router(pages, visitor, route),
+            audit_router(pages, visitor, route),
+            system_router(pages, visitor, route),
+            user_router(pages, visitor, route),
             dead_letter_router(pages, visitor, route),
             event_router(pages, visitor, route),
         ]

@@ -52,6 +52,11 @@ def clock(moment: str) -> str:
     return _moment(moment).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def day(seconds: float) -> str:
+    """Give the day of a time in seconds since 1970, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
 def size(octets: float) -> str:
     """Give a number of bytes in the unit that suits it."""
     value = float(octets)
@@ -95,6 +100,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "duration": duration,
     "ago": ago,
     "clock": clock,
+    "day": day,
     "size": size,
     "figure": figure,
     "words": words,

@@ -61,4 +61,5 @@ class SystemReport:
                 **self._database.figures(),
             },
             "settings": settings.shown(),
+            "sources": settings.sources(),
         }
