@@ -98,13 +98,18 @@ class Claims:
             self._plugins = tuple(plugins)
         elif self._renewing is not None:
             return await asyncio.shield(self._renewing)
-        task = self._renewing = asyncio.get_running_loop().create_task(
-            self._renew(), name="nexus.events.renew", context=Context()
+        self._renewing = asyncio.get_running_loop().create_task(
+            self._renew_once(), name="nexus.events.renew", context=Context()
         )
+        return await asyncio.shield(self._renewing)
+
+    async def _renew_once(self) -> None:
         try:
-            await asyncio.shield(task)
+            await self._renew()
         finally:
-            if self._renewing is task:
+            # Not by whoever asked for it, who goes on later: others that come in between would get
+            # the answer of before at once, and where that came too late, ask for ever.
+            if self._renewing is asyncio.current_task():
                 self._renewing = None
 
     async def _renew(self) -> None:
