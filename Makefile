@@ -16,7 +16,7 @@ STAMPS := $(VENV)/.stamps
 .DELETE_ON_ERROR:
 # Two installers in one environment get in each other's way, so `make -j` runs one target at a time.
 .NOTPARALLEL:
-.PHONY: help demo test soak soak-reloads coverage lint format docs reference bench wheel wheel-smoke lock changelog clean
+.PHONY: help demo test soak soak-reloads coverage lint format docs reference bench wheel wheel-smoke lock audit changelog clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ wheel-smoke: wheel ## Use the wheel by itself, on every Python found (INTERPRETE
 
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	UV="$(UV)" sh scripts/lock.sh
+
+audit: $(STAMPS)/project ## Ask for known vulnerabilities of the pinned libraries (needs a network)
+	$(PYTHON_IN_VENV) scripts/audit.py
 
 changelog: $(STAMPS)/lint ## Show what the next release's change log will say
 	$(PYTHON_IN_VENV) -m towncrier build --draft --version unreleased

@@ -149,6 +149,33 @@ def test_no_two_files_pin_two_versions_of_one_library() -> None:
     assert {library: found for library, found in versions.items() if len(found) > 1} == {}
 
 
+def test_every_pin_has_a_hash() -> None:
+    for name in GROUPS:
+        text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+        entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+        assert entries
+        assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_every_library_has_a_lower_and_an_upper_bound() -> None:
+    texts = [
+        *PROJECT["project"]["dependencies"],
+        *(text for extra in PROJECT["project"]["optional-dependencies"].values() for text in extra),
+    ]
+    for requirement in map(Requirement, texts):
+        operators = {each.operator for each in requirement.specifier}
+        assert operators == {">=", "<"}, requirement
+
+
+def test_the_rules_on_security_are_on() -> None:
+    lint = PROJECT["tool"]["ruff"]["lint"]
+    assert "ALL" in lint["select"]
+    assert [rule for rule in lint["ignore"] if re.fullmatch(r"S\d*", rule)] == []
+    for folder, ignored in lint["per-file-ignores"].items():
+        if folder.startswith("src/"):
+            assert [rule for rule in ignored if re.fullmatch(r"S\d*", rule)] == []
+
+
 def test_pins_name_no_address() -> None:
     for path in (ROOT / "requirements").iterdir():
         assert not re.search(r"https?:|file:|^-|^/", path.read_text(encoding="utf-8"), re.MULTILINE)

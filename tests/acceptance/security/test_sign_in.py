@@ -1,0 +1,158 @@
+"""Passwords, sessions and what they may do, as ASVS 5.0 asks of them."""
+
+from typing import Any
+
+import pytest
+from tests.unit.builtin.auth.conftest import PASSWORD, SETUP, Site
+
+LONG = (
+    "ä phrase with spaces, and more than seventy-two bytes of it, since some hashes stop there. Ω"
+)
+COOKIE = "__Host-nexus_session"
+
+
+async def _root(site: Site) -> str:
+    return str((await site.tokens())["access_token"])
+
+
+async def _make(site: Site, password: str, name: str = "ann") -> Any:
+    body = {"username": name, "password": password}
+    return await site.call("POST", "/users", await _root(site), json=body)
+
+
+async def _fits(site: Site, password: str, name: str = "ann") -> bool:
+    body = {"username": name, "password": password}
+    return (await site.call("POST", "/login", json=body)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "aaaa bbbb cccc",
+        "123456789012",
+        LONG,
+        "x" * 256,
+        "密码密码密码密码密码密码",
+        " padded words ",
+    ],
+)
+async def test_a_password_of_any_composition_is_taken_and_compared_as_it_is(
+    site: Site, password: str
+) -> None:
+    assert (await _make(site, password)).status_code == 201
+    assert await _fits(site, password)
+    others = {password[:-1], password.swapcase(), password.strip(), f"{password[:255]}!"}
+    for other in others - {password}:
+        assert not await _fits(site, other)
+
+
+@pytest.mark.parametrize(
+    ("password", "status"), [("short", 422), ("x" * 11, 422), ("x" * 257, 422)]
+)
+async def test_a_password_that_is_too_short_or_absurd_is_refused(
+    site: Site, password: str, status: int
+) -> None:
+    assert (await _make(site, password)).status_code == status
+
+
+async def test_a_password_is_changed_with_the_current_one_alone_and_ends_what_it_began(
+    site: Site,
+) -> None:
+    token = await site.user("ann")
+    new = "another long password"
+    wrong = {"current": "not the current one", "new": new}
+    assert (await site.call("POST", "/me/password", token, json=wrong)).status_code == 401
+    assert await _fits(site, PASSWORD)
+    async with site.client() as other:
+        await other.post("/plugins/auth/login", json={"username": "ann", "password": PASSWORD})
+        session = other.cookies[COOKIE]
+    right = {"current": PASSWORD, "new": new}
+    assert (await site.call("POST", "/me/password", token, json=right)).status_code == 200
+    assert not await _fits(site, PASSWORD)
+    assert await _fits(site, new)
+    cookie = {"Cookie": f"{COOKIE}={session}"}
+    assert (await site.call("GET", "/me", headers=cookie)).status_code == 401
+    assert (await site.call("GET", "/me", token)).status_code == 401
+
+
+async def test_no_account_is_there_from_the_beginning(site: Site) -> None:
+    listed = (await site.call("GET", "/users", await _root(site))).json()["items"]
+    assert [user["username"] for user in listed] == ["root"]  # whom the test has made
+    for name in ("admin", "administrator", "nexus", "test"):
+        for password in (name, "password", PASSWORD):
+            assert not await _fits(site, password, name)
+
+
+async def test_a_session_is_long_random_and_another_each_time(site: Site) -> None:
+    seen = set()
+    for _ in range(20):
+        async with site.client() as browser:
+            body = {"username": "root", "password": PASSWORD}
+            await browser.post("/plugins/auth/login", json=body)
+            seen.add(browser.cookies[COOKIE])
+    assert len(seen) == 20
+    assert min(len(secret) for secret in seen) >= 43  # 256 bits in base 64
+    for at in range(4):
+        assert len({secret[at] for secret in seen}) > 3, "a part of it is always the same"
+
+
+async def test_a_session_ends_when_its_time_is_over(site: Site) -> None:
+    async with site.client() as browser:
+        await browser.post("/plugins/auth/login", json={"username": "root", "password": PASSWORD})
+        assert (await browser.get("/plugins/auth/me")).status_code == 200
+        sessions = site.plugin.db.collection("sessions")
+        for each in await sessions.find({}):
+            await sessions.update(each["_id"], {"expires": 1.0})
+        assert (await browser.get("/plugins/auth/me")).status_code == 401
+
+
+async def test_shutting_a_user_out_ends_their_sessions_at_once(site: Site) -> None:
+    await site.user("ann")
+    body = {"username": "ann", "password": PASSWORD}
+    async with site.client() as browser:
+        await browser.post("/plugins/auth/login", json=body)
+        user = (await browser.get("/plugins/auth/me")).json()["id"]
+        root = await _root(site)
+        answer = await site.call("PATCH", f"/users/{user}", root, json={"active": False})
+        assert answer.status_code == 200
+        assert (await browser.get("/plugins/auth/me")).status_code == 401
+        await site.call("PATCH", f"/users/{user}", root, json={"active": True})
+        assert (await browser.get("/plugins/auth/me")).status_code == 401
+
+
+async def test_a_role_that_is_taken_away_is_gone_from_tokens_that_are_out(site: Site) -> None:
+    token = await site.user("ann", "admin")
+    assert (await site.call("GET", "/users", token)).status_code == 200
+    user = (await site.call("GET", "/me", token)).json()["id"]
+    await site.call("PATCH", f"/users/{user}", await _root(site), json={"roles": []})
+    assert (await site.call("GET", "/users", token)).status_code == 403
+
+
+async def test_an_api_key_opens_no_session_and_makes_no_further_key(site: Site) -> None:
+    body = {"label": "robot", "scopes": [], "days": 1}
+    made = await site.call("POST", "/me/keys", await _root(site), json=body)
+    key = {"X-API-Key": made.json()["key"]}
+    assert (await site.call("GET", "/session", headers=key)).status_code == 404
+    assert (await site.call("POST", "/me/keys", headers=key, json=body)).status_code == 403
+    change = {"current": PASSWORD, "new": "another long password"}
+    assert (await site.call("POST", "/me/password", headers=key, json=change)).status_code == 403
+
+
+async def test_the_one_time_token_works_once_and_not_beside_an_administrator(site: Site) -> None:
+    body = {"token": SETUP, "username": "second", "password": PASSWORD}
+    assert (await site.call("POST", "/setup", json=body)).status_code == 409
+    wrong = {**body, "token": SETUP[:-1]}
+    assert (await site.call("POST", "/setup", json=wrong)).status_code == 401
+
+
+async def test_a_refresh_token_is_no_access_token_and_an_access_token_no_refresh_token(
+    site: Site,
+) -> None:
+    tokens = await site.tokens()
+    assert (await site.call("GET", "/me", tokens["refresh_token"])).status_code == 401
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["access_token"]}
+    assert (await site.call("POST", "/token", data=form)).status_code == 401
+    async with site.client() as client:
+        for token in tokens["refresh_token"], tokens["access_token"] + "x":
+            headers = {"Authorization": f"Bearer {token}"}
+            assert (await client.get("/api/v1/plugins", headers=headers)).status_code == 401
