@@ -34,4 +34,5 @@ pin build --group build
 pin test pyproject.toml --all-extras --group test --group build
 pin lint --group lint
 pin docs --group docs
+pin container pyproject.toml --all-extras
 pin bench pyproject.toml --all-extras --group bench

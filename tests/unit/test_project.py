@@ -24,6 +24,7 @@ GROUPS = {
     "lint": ["lint"],
     "docs": ["docs"],
     "bench": ["bench"],
+    "container": ["project"],
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nexus.app.event_bus import event_bus_of
 from nexus.app.job_scheduler import job_scheduler_of
+from nexus.app.notice import Notice
 from nexus.audit import AuditKeeper, AuditLog, Denials
 from nexus.config import SecretBox, SecretMask, StoredValues
 from nexus.config.event_engine import parse_engine
@@ -67,6 +68,7 @@ class Parts:
         audit: Who has changed what.
         granting: What plugins may do.
         denials: What plugins were refused.
+        notice: Tells load balancers of a stop before it begins.
         scrapes: Puts the figures of several workers together.
         logs: What plugins have logged, and how much they log.
         audit_keeper: Looks after the audit log.
@@ -93,6 +95,7 @@ class Parts:
     audit: AuditLog
     granting: Granting
     denials: Denials
+    notice: Notice
     scrapes: WorkerScrapes
     logs: PluginLogs
     audit_keeper: AuditKeeper
@@ -152,6 +155,7 @@ class Parts:
                 audit,
             ),
             denials=denials,
+            notice=Notice(settings.shutdown.notice),
             scrapes=WorkerScrapes(),
             logs=PluginLogs(
                 rings=LogRings(

@@ -190,6 +190,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         check_database=Cached(parts.database.check, _HEALTH_SECONDS),
         engine=parts.database.engine,
         safe_mode=parts.safe_mode,
+        is_leaving=lambda: parts.notice.is_given,
         left_behind=lambda: app.convergence.left_behind if app.convergence is not None else {},
         log=None if parts.bus.durable is None else parts.bus.durable.log,
     )

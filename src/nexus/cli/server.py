@@ -188,6 +188,7 @@ class NexusServer(uvicorn.Server):
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.application.parts.notice.give()
         self.application.announce_stop()
         cutting = asyncio.get_running_loop().create_task(self._cut(), name="nexus.run.cut")
         try:

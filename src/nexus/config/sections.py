@@ -164,6 +164,13 @@ class StartupSettings(Section):
 class ShutdownSettings(Section):
     """How plugins are stopped."""
 
+    notice: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds from the signal until the stop begins, in which /health/ready answers"
+        " 503 and everything is served: for a load balancer to send requests elsewhere.",
+    )
     drain_timeout: Seconds = Field(
         10.0,
         description="Seconds that requests and events in hand have to finish; at a stop, all of"

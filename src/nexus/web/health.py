@@ -38,6 +38,7 @@ class HealthContext:
         engine: The kind of database.
         safe_mode: Keeps plugins from starting while it is on.
         log: The event log, None where there is none.
+        is_leaving: Tells whether the process has been told to stop.
         left_behind: Gives the plugins that other workers have brought to where this one cannot,
             each with the reason.
     """
@@ -49,6 +50,7 @@ class HealthContext:
     engine: str
     safe_mode: SafeMode = field(default_factory=SafeMode)
     log: EventLog | None = None
+    is_leaving: Callable[[], bool] = bool
     left_behind: Callable[[], Mapping[str, str]] = dict
 
 
@@ -100,6 +102,8 @@ def health_router(context: HealthContext) -> APIRouter:
 
 async def _what_keeps(context: HealthContext, request: Request) -> dict[str, Any] | None:
     """Tell why requests should not be sent here; None where they may be."""
+    if context.is_leaving():
+        return {"status": "stopping"}
     database = await _database(context)
     if database["status"] != "healthy":
         return {"status": "unready", "database": database}
