@@ -55,6 +55,23 @@ PATHS = (
     "/system",
 )
 OUTSIDE = ("/health", "/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs")
+PAGES = (
+    "/admin/",
+    "/admin/parts/overview",
+    "/admin/plugins",
+    "/admin/plugins/leaky",
+    "/admin/plugins/auth",
+    "/admin/events",
+    "/admin/events/dead",
+    "/admin/events/lag",
+    "/admin/graph",
+    "/admin/audit",
+    "/admin/system",
+    "/admin/system/diagnostics.json",
+    "/admin/users",
+    "/admin/keys",
+)
+NOT_OF_PLUGINS = ("/admin/plugins/auth", "/admin/users", "/admin/keys", "/admin/system")
 COMMANDS = (
     ("doctor", "--all"),
     ("doctor", "--all", "--json"),
@@ -87,7 +104,8 @@ def application(tmp_path: Path) -> Path:
     shutil.copytree(PLUGINS, tmp_path / "plugins")
     (tmp_path / "secret").write_text(SETTINGS["by_file"], encoding="utf-8")
     (tmp_path / "nexus.yaml").write_text(
-        "builtin: [auth]\nlogging: {level: DEBUG}\nplugins: {leaky: {by_file: '${file:secret}'}}\n",
+        "builtin: [auth, admin]\nlogging: {level: DEBUG}\n"
+        "plugins: {leaky: {by_file: '${file:secret}'}}\n",
         encoding="utf-8",
     )
     return tmp_path
@@ -192,7 +210,21 @@ def make_it_speak(http: httpx.Client) -> dict[str, str]:
         said[f"letter {letter['id']}"] = http.get(f"/api/v1/events/dead/{letter['id']}").text
     for path in OUTSIDE:
         said[path] = http.get(path).text
-    return said
+    return said | pages(http)
+
+
+def pages(http: httpx.Client) -> dict[str, str]:
+    """Give the admin pages, as an administrator sees them."""
+    account = {"username": "ada", "password": PASSWORD}
+    with httpx.Client(base_url=http.base_url, timeout=60, follow_redirects=True) as browser:
+        assert browser.post("/admin/sign-in", data=account).status_code == 200
+        said = {}
+        for path in PAGES:
+            answer = browser.get(path)
+            assert answer.status_code == 200, (path, answer.text)
+            assert "leaky" in answer.text or path in NOT_OF_PLUGINS, path
+            said[path] = answer.text
+        return said
 
 
 def until(condition: Callable[[], Any]) -> None:

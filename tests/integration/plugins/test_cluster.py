@@ -105,6 +105,26 @@ async def test_settings_are_everywhere_when_the_answer_comes(machine: Any, datab
         assert (await one.says("foo"), await other.says("foo")) == ("none", "none")
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+async def test_a_new_secret_key_is_taken_up_by_all_workers_without_a_restart(
+    workshop: Any, database: Any
+) -> None:
+    workshop.plugin("foo", SAYS_WORD, configuration={"word": {**WORD["word"], "secret": True}})
+    async with (
+        workshop.running(database=database) as one,
+        workshop.running(database=database) as two,
+    ):
+        for turn, (site, other) in enumerate([(one, two), (two, one), (one, two)]):
+            change = {"word": f"word {turn}"}
+            answer = await site.api("PATCH", "/plugins/foo/config", json=change)
+            assert answer.status_code == 200, answer.text
+            assert (await one.says("foo"), await two.says("foo")) == (f"word {turn}",) * 2
+            rotated = (await other.api("POST", "/system/secrets/rotate")).json()
+            assert (rotated["encrypted"], rotated["lost"]) == (1, [])
+        assert (await one.api("POST", "/plugins/foo/reload")).status_code == 200
+        assert (await one.says("foo"), await two.says("foo")) == ("word 2", "word 2")
+
+
 async def test_what_a_plugin_sets_itself_reaches_the_others(machine: Any, database: Any) -> None:
     machines = [machine(name) for name in "ab"]
     for each in machines:
