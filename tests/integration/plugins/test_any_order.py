@@ -20,6 +20,7 @@ NEEDS = {"a": [], "b": ["a"], "c": ["b"], "d": [], "e": []}
 
 CODE = """
 import asyncio
+import sys
 from fastapi import APIRouter
 from nexus.plugins import BasePlugin
 
@@ -30,6 +31,7 @@ class Plugin(BasePlugin):
             self.require_service(need + ".api")
         self.register_service("{name}.api", self)
         await self.subscribe_to_event("any.thing", self.on_thing)
+        await self.subscribe_to_event("sure.*", self.on_sure)
         self.create_task(asyncio.Event().wait(), name="waits")
         asyncio.create_task(asyncio.Event().wait(), name="{name}.raw")
         await asyncio.sleep(0)
@@ -37,6 +39,10 @@ class Plugin(BasePlugin):
 
     async def on_thing(self, event):
         await asyncio.sleep(0)
+
+    async def on_sure(self, event):
+        await asyncio.sleep(0)
+        sys.handled["{name}"].append(event.data["n"])
 
     def get_api_routes(self):
         router = APIRouter()
@@ -64,6 +70,9 @@ class Operators(RuleBasedStateMachine):
         self.root = Path(self.folder.name)
         self.sound = dict.fromkeys(NEEDS, True)
         self.has_key = False
+        self.published = 0
+        self.handled: dict[str, list[int]] = {name: [] for name in NEEDS}
+        sys.handled = self.handled  # type: ignore[attr-defined]  # where the plugins find it
         self.app: NexusApp
 
     @initialize()
@@ -85,20 +94,20 @@ class Operators(RuleBasedStateMachine):
         key = '"configuration": {"key": {"type": "string", "required": true}},'
         (folder / "manifest.json").write_text(
             f'{{"name": "{name}", "version": "1.0.0", {key if name == "e" else ""}'
-            f' "dependencies": {NEEDS[name]!r}, "permissions": ["events.subscribe"]}}'.replace(
-                "'", '"'
-            )
+            f' "dependencies": {NEEDS[name]!r}, "permissions": ["events.subscribe"],'
+            ' "events": {"subscribes": ["sure.*"]}}'.replace("'", '"')
         )
         (folder / "plugin.py").write_text(
             CODE.format(name=name, needs=NEEDS[name], returns=returns)
         )
 
-    @rule(wishes=st.lists(moves, min_size=1, max_size=6))
-    def move(self, wishes: list[tuple[str, str]]) -> None:
-        self.runner.run(self.all_at_once(wishes))
+    @rule(wishes=st.lists(moves, min_size=1, max_size=6), events=st.integers(0, 3))
+    def move(self, wishes: list[tuple[str, str]], events: int) -> None:
+        self.runner.run(self.all_at_once(wishes, events))
 
-    async def all_at_once(self, wishes: list[tuple[str, str]]) -> None:
+    async def all_at_once(self, wishes: list[tuple[str, str]], events: int = 0) -> None:
         calls = [getattr(self.app.manager, verb)(name) for verb, name in wishes]
+        calls += [self.publish_for_sure() for _ in range(events)]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         unexpected = [
             each
@@ -120,6 +129,17 @@ class Operators(RuleBasedStateMachine):
     def configure(self, value: str | None) -> None:
         self.runner.run(self.app.desk.change("e", {"key": value}))
         self.has_key = value is not None
+
+    async def publish_for_sure(self) -> None:
+        """Publish an event that every plugin is to have, whether it runs or not."""
+        number, self.published = self.published, self.published + 1
+        for _ in range(number % 3):  # at any moment of what goes on
+            await asyncio.sleep(0)
+        await self.app.bus.publish("sure.thing", {"n": number}, source="nexus")
+
+    @rule(count=st.integers(1, 5))
+    def publish_many(self, count: int) -> None:
+        self.runner.run(self.all_at_once([], count))
 
     @rule()
     def publish(self) -> None:
@@ -153,7 +173,9 @@ class Operators(RuleBasedStateMachine):
         await self.app.bus.join()
         live = {each.name for each in self.app.manager.controllers() if each.live is not None}
         figures = self.app.bus.figures().subscriptions
-        assert sorted(each.owner for each in figures) == sorted(live)
+        assert sorted(each.owner for each in figures) == sorted([*live, *live])
+        for name in live:
+            assert set(self.handled[name]) == set(range(self.published)), name
         # An import that was called off goes on to its end in its thread.
         async with asyncio.timeout(30):
             while len(generations := loaded()) != len(live):
@@ -169,8 +191,23 @@ class Operators(RuleBasedStateMachine):
                 answer = await http.get(f"/plugins/{name}/")
                 assert answer.status_code == (200 if name in live else 503)
 
+    async def have_all_run(self) -> None:
+        await self.app.desk.change("e", {"key": "sesame"})
+        for name in NEEDS:
+            self.write(name)
+            await self.app.manager.enable(name)
+        for name in NEEDS:
+            await self.app.manager.reload(name)
+        await self.calm()
+        await self.look_for_leftovers()
+        assert len(self.app.bus.figures().subscriptions) == 2 * len(NEEDS)
+        assert len(self.app.bus.dead_letters) == 0
+        assert self.app.bus.durable is not None
+        assert list(await self.app.bus.durable.log.letters()) == []
+
     @override
     def teardown(self) -> None:
+        self.runner.run(self.have_all_run())
         self.runner.run(self.app.shutdown())
         left = loaded()
         self.runner.close()
