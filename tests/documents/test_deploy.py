@@ -85,7 +85,9 @@ def named(expression: str) -> dict[str, set[str]]:
         for node in nodes(expression)
         if isinstance(node, promql_parser.VectorSelector)
     ]
-    return {each.name: {matcher.name for matcher in each.matchers.matchers} for each in selectors}
+    return {
+        str(each.name): {matcher.name for matcher in each.matchers.matchers} for each in selectors
+    }
 
 
 @pytest.mark.parametrize(("place", "expression"), [*expressions()])
