@@ -157,6 +157,36 @@ async def test_what_is_published_after_the_end_was_lost_survives_a_restart(
         await _all_come(hands, found, 101, 102, 103)
 
 
+async def test_what_was_in_hand_when_the_end_was_lost_is_not_taken_for_what_is_new(
+    frail: Frail, hands: Any, append: Any, letter: Any
+) -> None:
+    log = await frail.store.open(alone=True, lease=1.0)
+    await log.declare("mail", ["user.*"])
+    await append(log, *range(5))
+    await frail.save()
+    await append(log, *range(5, 15))
+    stream = log.stream(KEY)
+    in_hand = await hands.fetch(stream, 15)
+    await frail.lose_the_rest()
+    async with asyncio.timeout(60):
+        while not log.condition.lost:
+            await asyncio.sleep(0.02)
+    again = await hands.fetch(stream, 5, acknowledge=True)
+    assert hands.numbers(again) == list(range(5))
+    for event in in_hand[:12]:
+        stream.acknowledge(event)
+    stream.bury(letter(KEY, in_hand[12]))
+    stream.release(in_hand[13])
+    await append(log, *range(101, 121))
+    assert hands.numbers(await hands.fetch(stream, 20)) == list(range(101, 121))
+    await log.acknowledgements.flush()
+    assert await log.letters() == []
+    await frail.store.abandon(log)
+    log = await frail.store.open(alone=True)  # what was new is not taken for handled
+    again = await hands.fetch(log.stream(KEY), 20, acknowledge=True)
+    assert hands.numbers(again) == list(range(101, 121))
+
+
 async def test_each_process_notices_that_the_end_was_lost(
     frail: Frail, hands: Any, append: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
