@@ -111,6 +111,17 @@ def test_production_is_told_what_to_think_of(nexus, application, monkeypatch) ->
     monkeypatch.setenv("NEXUS_ENVIRONMENT", "production")
     found = lines(nexus("doctor", "--json"), "Settings")
     assert found["secret_key"][0] == "warning"
+    assert found["allowed_hosts"][0] == "warning"
+    monkeypatch.setenv("NEXUS_HTTP__ALLOWED_HOSTS", "shop.example.com")
+    assert "allowed_hosts" not in lines(nexus("doctor", "--json"), "Settings")
+
+
+def test_former_keys_are_not_forgotten(nexus, application, monkeypatch) -> None:
+    monkeypatch.setenv("NEXUS_SECRET_KEY", "a-secret-of-the-operator")
+    monkeypatch.setenv("NEXUS_SECURITY__FORMER_SECRET_KEYS", "the-secret-before-it")
+    said = nexus("doctor", "--json")
+    assert lines(said, "Settings")["former_secret_keys"][0] == "warning"
+    assert "the-secret-before-it" not in said.out
 
 
 def test_people_get_sections_and_a_sum(nexus, application, monkeypatch) -> None:
