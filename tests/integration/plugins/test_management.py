@@ -52,6 +52,7 @@ ROUTES = [
     ("GET", "/jobs/foo/job"),
     ("POST", "/jobs/foo/job/run"),
     ("GET", "/services"),
+    ("GET", "/graph"),
     ("GET", "/audit"),
     ("GET", "/me"),
     ("GET", "/system"),
