@@ -7,14 +7,7 @@ from typing import Any, Final
 
 _WORDS: Final = {True: "true", False: "false"}
 
-SOURCES: Final = {
-    "manifest": "the default",
-    "default": "the default",
-    "initial": "the plugin's first data",
-    "nexus.yaml": "nexus.yaml",
-    "stored": "set here",
-    "environment": "the environment",
-}
+_SOURCES: Final = {"stored": "what was set here", "manifest.json": "the manifest"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +89,7 @@ def _field(entry: Mapping[str, Any], sent: Mapping[str, str], problems: Mapping[
         options=tuple(text_of(each, "choice") for each in said["enum"]),
         description=said["description"],
         expected=said["expected"],
-        source=entry["source"] or "",
+        source=_SOURCES.get(entry["source"], entry["source"] or ""),
         default=None if default is None else text_of(default, kind),
         step="1" if said["type"] == "integer" else "any",
         low=said["min"],

@@ -8,6 +8,7 @@ from nexus.builtin.admin.audit_routes import audit_router
 from nexus.builtin.admin.dead_letter_routes import dead_letter_router
 from nexus.builtin.admin.event_routes import event_router
 from nexus.builtin.admin.graph_routes import graph_router
+from nexus.builtin.admin.log_routes import log_router
 from nexus.builtin.admin.overview_routes import overview_router
 from nexus.builtin.admin.page_route import page_route
 from nexus.builtin.admin.pages import Pages
@@ -37,6 +38,7 @@ class AdminPlugin(BasePlugin):
             sign_in_router(self, pages, visitor, route),
             overview_router(pages, visitor, route),
             plugin_router(pages, visitor, route),
+            log_router(pages, visitor, route),
             change_router(pages, visitor, route),
             graph_router(pages, visitor, route),
             audit_router(pages, visitor, route),

@@ -12,6 +12,7 @@ from nexus.builtin.admin.visitor import Visiting, Visitor
 from nexus.builtin.admin.wording import STATE_KINDS
 
 _HISTORY: Final = 20
+_LINES: Final = 40
 
 
 def plugin_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) -> APIRouter:
@@ -107,6 +108,7 @@ async def plugin_page(
         services=[each for each in services if each["plugin"] == name],
         subscriptions=_of(name, subscriptions),
         history=await _history(visitor, name),
+        log=await _log(visitor, address),
         data=await _data(visitor, name),
     )
 
@@ -125,6 +127,12 @@ async def _history(visitor: Visitor, name: str) -> list[Any]:
     recent = await visitor.glance("/api/v1/events", name="plugin.*", limit=1000)
     found = recent["items"] if recent else ()
     return [each for each in found if each["data"].get("plugin") == name][:_HISTORY]
+
+
+async def _log(visitor: Visitor, address: str) -> list[Any] | None:
+    """Give the last log lines, newest first; None where the visitor may not see them."""
+    found = await visitor.glance(f"{address}/logs", limit=_LINES)
+    return None if found is None else list(reversed(found["items"]))
 
 
 async def _data(visitor: Visitor, name: str) -> Any:

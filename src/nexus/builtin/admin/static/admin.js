@@ -30,6 +30,17 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   }
 });
 
+// The dot beside a title says whether what is below it comes by itself.
+for (const [name, isOn] of [["htmx:sseOpen", true], ["htmx:sseError", false], ["htmx:sseClose", false]]) {
+  document.addEventListener(name, (event) => {
+    const section = event.target.closest("section");
+    const dot = section && section.querySelector(".live");
+    if (dot) {
+      dot.classList.toggle("on", isOn);
+    }
+  });
+}
+
 document.addEventListener("htmx:afterSwap", (event) => {
   const list = event.target.closest ? event.target.closest("[data-most]") : null;
   if (list) {
