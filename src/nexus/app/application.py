@@ -213,7 +213,7 @@ class NexusApp:
         parts = self.parts
         parts.draining.reset()
         async with AsyncExitStack() as stack:
-            stack.enter_context(traced(self.settings, self.database))
+            await stack.enter_async_context(traced(self.settings, self.database))
             await self.database.open()
             stack.push_async_callback(self.database.close)
             await stack.enter_async_context(parts.logs.kept())

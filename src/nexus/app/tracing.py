@@ -1,8 +1,9 @@
 """Sets up OpenTelemetry for an application, where somebody wants traces."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from nexus._version import __version__
 from nexus.errors import TracingExtraMissing
@@ -14,8 +15,12 @@ if TYPE_CHECKING:
     from nexus.data.database import Database
 
 
-@contextmanager
-def traced(settings: "Settings", database: "Database") -> Iterator[None]:
+_FLUSH_SECONDS: Final = 5.0
+"""How long a stop waits for a collector; what is left then is tried once more at the very end."""
+
+
+@asynccontextmanager
+async def traced(settings: "Settings", database: "Database") -> AsyncIterator[None]:
     """Trace as long as the block lasts, if the settings say so or a provider has been set up.
 
     Raises:
@@ -23,16 +28,23 @@ def traced(settings: "Settings", database: "Database") -> Iterator[None]:
     """
     from opentelemetry import trace
 
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         if settings.tracing.enabled and not _has_provider():
-            provider = _provider(settings)
-            trace.set_tracer_provider(provider)
-            stack.callback(provider.shutdown)
+            # It is the process's, and OpenTelemetry shuts it down when that ends.
+            trace.set_tracer_provider(_provider(settings))
         if settings.tracing.enabled or _has_provider():
+            stack.push_async_callback(_flush, trace.get_tracer_provider())
             tracing = Tracing(trace.get_tracer("nexus", __version__))
             stack.enter_context(activated(tracing))
             stack.callback(tracing.watch(database, _running_plugin))
         yield
+
+
+async def _flush(provider: Any) -> None:
+    flush = getattr(provider, "force_flush", None)  # not every provider keeps anything
+    if flush is not None:
+        # In a thread: a collector that is away takes its time.
+        await asyncio.to_thread(flush, int(_FLUSH_SECONDS * 1000))
 
 
 def _running_plugin() -> str | None:

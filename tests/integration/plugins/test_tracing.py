@@ -1,9 +1,12 @@
 """One trace from a request through events, handlers, services and the database."""
 
 import asyncio
+import gzip
 import logging
+import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import pytest
 from opentelemetry import trace
@@ -12,6 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 from opentelemetry.util._once import Once
+from typing_extensions import override
 
 from nexus.events.event import Event
 from nexus.observability import tracing
@@ -93,6 +97,33 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spans]:
     trace.set_tracer_provider(provider)
     yield Spans(exporter)
     provider.shutdown()
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes spans as a collector does."""
+
+    had: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:  # the library's name
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v1/traces":
+            self.had.append(body)
+        self.send_response(200)
+        self.end_headers()
+
+    @override
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def collector() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def plugins(workshop: Any) -> None:
@@ -181,6 +212,27 @@ async def test_an_error_is_told_by_its_kind_and_not_by_its_words(
     assert (charged.attributes or {})["error.type"] == "ValueError"
     assert not charged.status.is_ok
     assert "a-secret-in-words" not in "".join(each.to_json() for each in spans.all())
+
+
+async def test_settings_alone_send_spans_to_a_collector(
+    workshop: Any, collector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER_SET_ONCE", Once())
+    plugins(workshop)
+    for _ in range(2):
+        Collector.had.clear()
+        async with workshop.running(tracing={"enabled": True, "endpoint": collector}) as site:
+            await site.http.post("/plugins/shop/orders/1")
+        told = b"".join(gunzipped(each) for each in Collector.had)
+        assert b"till.charge" in told
+        assert b"POST /plugins/shop/orders/{number}" in told
+    provider: Any = trace.get_tracer_provider()
+    provider.shutdown()
+
+
+def gunzipped(body: bytes) -> bytes:
+    return gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
 
 
 async def test_without_a_provider_nothing_is_wrapped(workshop: Any) -> None:

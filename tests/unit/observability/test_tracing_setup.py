@@ -28,12 +28,13 @@ def test_a_provider_is_made_as_the_settings_say(
     provider.shutdown()
 
 
-def test_without_the_extra_it_says_what_to_install(
+async def test_without_the_extra_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     settings = load_settings(tmp_path, environ={}, overrides={"tracing": {"enabled": True}})
     database = SqliteDatabase(SqliteFile(path=tmp_path / "no.db"))
-    with pytest.raises(TracingExtraMissing, match="extra 'otel'"), traced(settings, database):
-        pass
+    with pytest.raises(TracingExtraMissing, match="extra 'otel'"):
+        async with traced(settings, database):
+            pass
     assert tracing.active is None
