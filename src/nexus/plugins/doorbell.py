@@ -148,12 +148,7 @@ class Doorbell:
         self._forget_watches()
         self._stop_timer()
         before, self._stand_ins, self._patterns = self._stand_ins, [], ((), ())
-        unwanted = self._give(before, successors)
-        if unwanted:
-            logger.warning(
-                "Events have started a plugin that has no handler for them",
-                extra={"plugin": self._plugin, "events": unwanted},
-            )
+        self._give(before, successors)
 
     # When it does not start
 
@@ -175,15 +170,21 @@ class Doorbell:
             await asyncio.wait(watches)
             await asyncio.gather(*(each.leave() for each in watches.values() if each is not None))
 
-    def _give(self, before: Sequence[Subscription], successors: Sequence[Subscription]) -> int:
-        """Put what was held where it belongs; give how many events nobody wants."""
+    def _give(self, before: Sequence[Subscription], successors: Sequence[Subscription]) -> None:
+        """Put what was held where it belongs, and tell of what nobody wants."""
         self._bus.detach(before)
         # Patterns may overlap; an id sorts by time.
         held = {event.id: event for each in before for event in _mailbox(each).take()}
         for each in before:
             self._bus.forget(each)
         ranked = sorted(successors, key=lambda each: each.rank)
-        return give([held[each] for each in sorted(held)], [each.mailbox for each in ranked])
+        mailboxes = [each.mailbox for each in ranked]
+        unwanted = give([held[each] for each in sorted(held)], mailboxes)
+        if unwanted:
+            logger.warning(
+                "Events have started a plugin that has no handler for them",
+                extra={"plugin": self._plugin, "events": unwanted},
+            )
 
     def _forget_watches(self) -> dict[asyncio.Task[None], EventStream | None]:
         watches, self._watches = self._watches, {}

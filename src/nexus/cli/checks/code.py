@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from nexus.cli.checks.activation import check_activation
 from nexus.cli.checks.blocking import check_blocking
 from nexus.cli.checks.finding import Finding, Level
 from nexus.cli.checks.scoped import check_scoped, uses_of
@@ -109,6 +110,7 @@ def check_code(folder: Path, manifest: Manifest) -> list[Finding]:
         *_permissions(manifest, uses),
         *check_stored(uses.stored, _asked(manifest)),
         *check_scoped(source, manifest),
+        *check_activation(source, manifest),
         *_publishing(manifest, uses),
         *_subscribing(manifest, uses),
         *_settings(manifest, uses),

@@ -28,13 +28,11 @@ _USES: Final = {
 def check_scoped(source: Source, manifest: Manifest) -> Iterator[Finding]:
     """Find what no permission that the manifest asks for covers."""
     asked = manifest.permissions
-    places = list(_schedules(source))
+    places = list(schedules_of(source))
     if places and "jobs.schedule" not in asked:
         yield _missing(places[0], "a method on a schedule", "jobs.schedule")
-    if places and manifest.activation:
-        yield _of_dormant(places[0], manifest)
-    registered = {name for _, method, name in _calls(source) if method == "register_service"}
-    for place, method, name in _calls(source):
+    registered = {name for _, method, name in calls_of(source) if method == "register_service"}
+    for place, method, name in calls_of(source):
         if name is None:
             continue
         if method in _EVENTS and not _covered(_EVENTS[method], name, asked, or_none=True):
@@ -49,25 +47,12 @@ def check_scoped(source: Source, manifest: Manifest) -> Iterator[Finding]:
             )
 
 
-def _of_dormant(place: str, manifest: Manifest) -> Finding:
-    """Say what becomes of the schedule of a plugin that starts at its first use."""
-    told = "it has a method on a schedule, so it starts with the application in spite of"
-    if manifest.idle_stop is None:
-        message = (
-            f'{told} "activation", which then means nothing. Remove "activation", or add'
-            ' "idle_stop": the plugin is started again when a run is due.'
-        )
-        return Finding(level=Level.WARNING, place=place, message=message)
-    message = f'{told} "activation". Once "idle_stop" has stopped it, a run that is due starts it.'
-    return Finding(level=Level.NOTE, place=place, message=message)
-
-
 def uses_of(source: Source, manifest: Manifest) -> Iterator[Finding]:
     """Find what is asked for and not used."""
     used = {
         "http.mount": bool(manifest.mount),
-        "jobs.schedule": any(True for _ in _schedules(source)),
-        "services.use": any(method in _TAKING for _, method, _ in _calls(source)),
+        "jobs.schedule": any(True for _ in schedules_of(source)),
+        "services.use": any(method in _TAKING for _, method, _ in calls_of(source)),
     }
     for permission in manifest.permissions:
         name = permission.partition(":")[0]
@@ -92,7 +77,7 @@ def _is_idle(permission: str, source: Source, manifest: Manifest) -> bool:
     methods = {method for method, needed in _EVENTS.items() if needed == kind}
     if kind == "services.use":
         methods = set(_TAKING)
-    names = [name for _, method, name in _calls(source) if method in methods]
+    names = [name for _, method, name in calls_of(source) if method in methods]
     if not scope or not names or None in names:
         return False
     # A scope of services may name the plugin that offers them, which the code does not tell.
@@ -123,7 +108,8 @@ def _covered(kind: str, name: str, asked: tuple[str, ...], *, or_none: bool = Fa
     return any(not scope or covers(scope, name) for _, _, scope in of_kind)
 
 
-def _schedules(source: Source) -> Iterator[str]:
+def schedules_of(source: Source) -> Iterator[str]:
+    """Give the places of methods on a schedule."""
     for file, tree in source.trees:
         for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -136,7 +122,8 @@ def _schedules(source: Source) -> Iterator[str]:
                     yield f"{file}:{each.lineno}"
 
 
-def _calls(source: Source) -> Iterator[tuple[str, str, str | None]]:
+def calls_of(source: Source) -> Iterator[tuple[str, str, str | None]]:
+    """Give the calls of a plugin's methods: place, method, and the first argument if it is text."""
     for file, tree in source.trees:
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or (method := method_of_a_plugin(node)) is None:

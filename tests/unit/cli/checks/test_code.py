@@ -65,3 +65,22 @@ def test_what_becomes_of_the_schedule_of_a_plugin_that_sleeps_is_told(
     [finding] = [each for each in found if "starts with the application" in each.message]
     assert finding.level == level
     assert hint in finding.message
+
+
+@pytest.mark.parametrize(
+    ("use", "line", "is_told"),
+    [
+        ("on_event:order.*", "await self.subscribe_to_event('order.placed', print)", False),
+        ("on_event:order.*", "await self.subscribe_to_event('user.created', print)", True),
+        ("on_event:order.*", "await self.subscribe_to_event(self.name, print)", False),
+        ("on_service:bank.api", "self.register_service('bank.api', self)", False),
+        ("on_service:bank.api", "self.register_service('bank', self)", True),
+        ("on_service:bank.api", "self.register_service(self.name, self)", False),
+        ("on_request", "pass", False),
+    ],
+)
+def test_a_use_that_starts_a_plugin_in_vain_is_told(
+    make_plugin: Any, use: str, line: str, is_told: bool
+) -> None:
+    found = told(make_plugin(code=body(line), activation=[use]))
+    assert (" the plugin, " in found and "start" in found) is is_told
