@@ -188,6 +188,38 @@ async def test_an_event_that_the_server_does_not_take_fails_alone(
     assert not interruptions
 
 
+async def test_nothing_is_put_in_before_it_was_looked_at_what_a_server_still_has(
+    nats_server: Any, own_nats: Any, hands: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await own_nats.open(alone=True, when_away="wait", publish_timeout=60.0)
+    await log.declare("mail", ["user.*"])
+    await hands.append(log, 1)
+    seen: list[str] = []
+    journal = log.journal
+    end, publish = journal.end, journal._publishing.publish
+
+    async def watched_end(*given: Any) -> Any:
+        found = await end(*given)
+        seen.append("looked")
+        return found
+
+    async def watched_publish(rows: Any) -> Any:
+        seen.append("published")
+        return await publish(rows)
+
+    client = journal._connection._client
+    nats_server.stop()
+    async with asyncio.timeout(60):
+        while not client.is_closed:
+            await asyncio.sleep(0.02)
+    monkeypatch.setattr(journal, "end", watched_end)
+    monkeypatch.setattr(journal._publishing, "publish", watched_publish)
+    nats_server.start()
+    await hands.append(log, 2)
+    assert seen[0] == "looked"
+    assert "published" in seen
+
+
 @pytest.mark.parametrize("how", ["reload", "restart"])
 async def test_a_server_that_refuses_for_a_while_is_reached_again(
     nats_server: Any, own_nats: Any, hands: Any, how: str

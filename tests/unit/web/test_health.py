@@ -67,6 +67,7 @@ async def test_a_log_with_room_is_healthy(ask: Ask) -> None:
     [
         (condition(is_nearly_full=True), ("nearly full", "900 of 1000", "nexus events lag")),
         (condition(is_nearly_full=True, is_full=True), ("publishing fails", "events.log_limit")),
+        (condition(lost="The event log has lost its end."), ("has lost its end",)),
         (condition(trouble="No server."), ("cannot be worked with", "No server.")),
     ],
 )

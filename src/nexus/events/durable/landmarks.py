@@ -44,5 +44,13 @@ class Landmarks(Protocol):
         ...
 
     def when_interrupted(self, callback: Callable[[], None]) -> None:
-        """Have a function called when the engine may have been restarted."""
+        """Have a function called when the engine may have been restarted.
+
+        From then on nothing is put in before `trust` is called: what is new might else be taken
+        for what was lost.
+        """
+        ...
+
+    def trust(self) -> None:
+        """Let events be put in again."""
         ...

@@ -46,6 +46,7 @@ TABLE: Final = (
 _TOLD_FOR: Final = 3600.0
 _SURE: Final = 0.5
 """Seconds after which what looks lost is looked for once more: a new leader may be late."""
+_QUIET: Final = 15.0
 _SEVERAL: Final = 8
 
 
@@ -82,6 +83,8 @@ class Reach:
         self._set_back: Callable[[int], Awaitable[None]] | None = None
         self._doubted: list[Landmark] = []
         self._is_doubtful = False
+        self._interruptions = 0
+        self._quiet_from = 0.0
         self._turn = asyncio.Lock()
         self._told_until = 0.0
         self._lost = ""
@@ -101,13 +104,8 @@ class Reach:
         self._identity = self._journal.identity
         state = await self._state()
         self._generation = state.generation
-        row = await self._database.fetch_one(
-            "SELECT COALESCE(max(last_position), 0) FROM nexus_event_subscriptions"
-        )
-        known = [state.mark, Landmark(position=int(row[0]), id="")]
-        if await self._is_lost(landmarks, known):
-            await self._recover(landmarks, state)
-            self._generation = (await self._state()).generation
+        await self._check(landmarks, state, [])
+        self._generation = (await self._state()).generation
 
     def follow(
         self, last: Callable[[], Landmark | None], set_back: Callable[[int], Awaitable[None]]
@@ -120,7 +118,7 @@ class Reach:
         """
         self._last, self._set_back = last, set_back
         if self._journal.landmarks is not None:
-            self._journal.landmarks.when_interrupted(self.doubt)
+            self._journal.landmarks.when_interrupted(self._interrupted)
 
     async def close(self) -> None:
         """Remember the last event for the next start.
@@ -144,6 +142,11 @@ class Reach:
         if last is not None and last not in self._doubted and len(self._doubted) < _SEVERAL:
             self._doubted.append(last)
 
+    def _interrupted(self) -> None:
+        self._interruptions += 1
+        self._quiet_from = time.monotonic() + _QUIET
+        self.doubt()
+
     async def look(self) -> None:
         """Check it if there is a doubt."""
         if self._is_doubtful:
@@ -160,7 +163,7 @@ class Reach:
         if landmarks is None:
             return
         async with self._turn:
-            doubted = self._doubted[:]
+            doubted, interruptions = self._doubted[:], self._interruptions
             identity = await landmarks.identify()
             if identity != self._identity:
                 await self.begin(self._journal.engine, self._identity, at=0)
@@ -176,16 +179,29 @@ class Reach:
                 self._generation = state.generation
             del self._doubted[: len(doubted)]
             self._is_doubtful = bool(self._doubted)
+            if interruptions == self._interruptions:
+                landmarks.trust()
+            else:
+                self._is_doubtful = True
 
     async def _check(self, landmarks: Landmarks, state: State, doubted: list[Landmark]) -> None:
         last = self._last()
-        known = [state.mark, *doubted] if last is None else [state.mark, *doubted, last]
+        known = [state.mark, *doubted, await self._furthest()]
+        if last is not None:
+            known.append(last)
         if not await self._is_lost(landmarks, known):
             await self._note(landmarks, state, last)
             return
         await asyncio.sleep(_SURE)
         if await self._is_lost(landmarks, known):
             await self._recover(landmarks, state)
+
+    async def _furthest(self) -> Landmark:
+        """Give the cursor that is behind all others."""
+        row = await self._database.fetch_one(
+            "SELECT COALESCE(max(last_position), 0) FROM nexus_event_subscriptions"
+        )
+        return Landmark(position=int(row[0]), id="")
 
     async def _is_lost(self, landmarks: Landmarks, known: list[Landmark]) -> bool:
         """Tell whether an event is not where it was; one that was removed is not lost."""
@@ -199,8 +215,13 @@ class Reach:
         return False
 
     async def _note(self, landmarks: Landmarks, state: State, last: Landmark | None) -> None:
-        """Remember the last event, if it is behind what is remembered."""
+        """Remember the last event, if it is behind what is remembered.
+
+        Not soon after an interruption: another process may yet find that something was lost then.
+        """
         if last is None or last.position <= state.mark.position:
+            return
+        if time.monotonic() < self._quiet_from:
             return
         found = await landmarks.at(last.position)
         if found is None or found.id != last.id:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 _CONNECT: Final = 3.0
 ANSWER: Final = 5.0
 """Seconds that the server has."""
-_RECONNECT: Final = 0.2
+_RECONNECT: Final = 0.1
 _LONGEST: Final = 1.0
 _MOMENT: Final = 1.0
 _PING: Final = 10

@@ -122,6 +122,7 @@ class NatsJournal:
 
     async def append(self, rows: Sequence[EventRow]) -> Placed:
         """Put events in; where this fails, some of them may be there."""
+        await self.landmarks.trusted()
         positions = await self._publishing.publish(rows)
         await self._say(positions[-1])
         return positions[0] - 1, positions

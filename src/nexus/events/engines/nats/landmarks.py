@@ -1,11 +1,13 @@
 """Tells whether the messages of a stream are still where they were."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from nexus.events.durable.halving import first_position
 from nexus.events.durable.landmarks import Landmark
-from nexus.events.engines.nats.connection import Connection
+from nexus.events.engines.nats.connection import ANSWER, Connection
 from nexus.events.engines.nats.messages import event_of
 from nexus.events.engines.nats.stream import Stream
 
@@ -25,8 +27,35 @@ class NatsLandmarks:
     def __init__(self, connection: Connection, stream: Stream) -> None:
         self._connection = connection
         self._stream = stream
+        self._is_trusted = asyncio.Event()
+        self._is_trusted.set()
         self.identify = stream.take
-        self.when_interrupted = connection.when_interrupted
+        self.trust = self._is_trusted.set
+
+    def when_interrupted(self, callback: Callable[[], None]) -> None:
+        """Have a function called when the connection is lost, and nothing put in before `trust`."""
+
+        def interrupted() -> None:
+            self._is_trusted.clear()
+            callback()
+
+        self._connection.when_interrupted(interrupted)
+
+    async def trusted(self) -> None:
+        """Wait until nothing is held back.
+
+        Raises:
+            EventEngineUnavailable: That takes too long.
+        """
+        if self._is_trusted.is_set():
+            return
+        await self._connection.ready()  # or it says why not
+        try:
+            async with asyncio.timeout(ANSWER):
+                await self._is_trusted.wait()
+        except TimeoutError:
+            reason = "it was away, and what it has is still being looked at"
+            raise self._connection.unavailable(reason) from None
 
     async def at(self, position: int) -> Landmark | None:
         """Give what is at a position; None where nothing is."""

@@ -74,3 +74,6 @@ class RedisLandmarks:
 
     def when_interrupted(self, callback: Callable[[], None]) -> None:
         """Do nothing: no cursor is ever ahead of what is stored next."""
+
+    def trust(self) -> None:
+        """Do nothing: nothing was held back."""
