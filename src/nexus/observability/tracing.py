@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from nexus.data import statement_watch
+
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import SpanKind, Tracer
@@ -135,6 +137,10 @@ class Tracing:
         def unwatch() -> None:
             for each in wrapped:
                 delattr(database, each)
+            statement_watch.watcher = before
+
+        before = statement_watch.watcher
+        statement_watch.watcher = self._watcher(database.engine, plugin)
 
         return unwatch
 
@@ -149,15 +155,31 @@ class Tracing:
             return traced(what, *arguments, **named)
 
         async def traced(what: Any, *arguments: Any, **named: Any) -> Any:
-            attributes = {"db.system.name": engine, PLUGIN: plugin() or "nexus"}
-            name = engine
-            if isinstance(what, str):
-                name = f"{what.split(maxsplit=1)[0].upper()} {engine}" if what.strip() else engine
-                attributes["db.query.text"] = what[:_LONGEST]
+            name, attributes = _described(engine, what, plugin())
             with self._span(name, SpanKind.CLIENT, attributes):
                 return await run(what, *arguments, **named)
 
         return statement
+
+    def _watcher(self, engine: str, plugin: Callable[[], str | None]) -> statement_watch.Watcher:
+        """Make what SQLAlchemy's statements are told to, whose ends are told apart."""
+        from opentelemetry.trace import SpanKind, StatusCode, get_current_span
+
+        def begun(statement: str) -> statement_watch.Ended | None:
+            if not get_current_span().is_recording():
+                return None
+            name, attributes = _described(engine, statement, plugin())
+            span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+
+            def ended(error: BaseException | None) -> None:
+                if error is not None:
+                    span.set_attribute("error.type", type(error).__qualname__)
+                    span.set_status(StatusCode.ERROR)
+                span.end()
+
+            return ended
+
+        return begun
 
     @contextmanager
     def _span(
@@ -222,6 +244,15 @@ def trace_fields() -> Mapping[str, str]:
     if not found.is_valid:
         return {}
     return {"trace_id": format_trace_id(found.trace_id), "span_id": format_span_id(found.span_id)}
+
+
+def _described(engine: str, what: object, plugin: str | None) -> tuple[str, dict[str, str]]:
+    """Give a statement's span its name and attributes; a function has no text."""
+    attributes = {"db.system.name": engine, PLUGIN: plugin or "nexus"}
+    words = what.split(maxsplit=1) if isinstance(what, str) else []
+    if not words:
+        return engine, attributes
+    return f"{words[0].upper()} {engine}", {**attributes, "db.query.text": str(what)[:_LONGEST]}
 
 
 def _messaging(operation: str, name: str) -> dict[str, str]:

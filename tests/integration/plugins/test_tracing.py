@@ -99,6 +99,33 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spans]:
     provider.shutdown()
 
 
+MODELS = """
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+class Base(DeclarativeBase):
+    pass
+
+class Item(Base):
+    __tablename__ = "items"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+"""
+KEEPER = """
+    async def initialize(self):
+        return True
+
+    def get_api_routes(self):
+        router = APIRouter()
+
+        @router.post("/{name}")
+        async def add(name: str):
+            async with self.db.session() as session:
+                session.add(Item(name=name))
+
+        return [router]
+"""
+
+
 class Collector(BaseHTTPRequestHandler):
     """Takes spans as a collector does."""
 
@@ -243,6 +270,24 @@ async def test_without_a_provider_nothing_is_wrapped(workshop: Any) -> None:
         await site.http.post("/plugins/shop/orders/1")
         [event] = site.app.bus.recent.list(pattern="shop.ordered")
         assert event.traceparent is None
+
+
+async def test_statements_of_sessions_are_told_without_their_values(
+    workshop: Any, spans: Spans
+) -> None:
+    top = "from plugins.keeper.schemas.models import Item"
+    workshop.plugin("keeper", KEEPER, top=top, files={"schemas/models.py": MODELS})
+    async with workshop.running() as site:
+        assert (await site.http.post("/plugins/keeper/a-name")).status_code == 200
+        assert (await site.http.post("/plugins/keeper/a-name")).status_code == 500
+    added, refused = spans.named("INSERT sqlite")
+    asked, again = spans.named("POST /plugins/keeper/{name}")
+    trace_ids = [each.context.trace_id for each in (added, refused)]
+    assert trace_ids == [each.context.trace_id for each in (asked, again)]
+    assert plugin_of(added) == "keeper"
+    assert str((added.attributes or {})["db.query.text"]).startswith("INSERT INTO ")
+    assert (refused.attributes or {})["error.type"] == "IntegrityError"
+    assert "a-name" not in added.to_json() + refused.to_json()
 
 
 async def test_the_database_is_left_as_it_was(workshop: Any, spans: Spans) -> None:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ResourceClosedError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
+from nexus.data import statement_watch
 from nexus.data.database import Database
 from nexus.data.models.dialects import URLS
 from nexus.data.models.lent import TRANSACTION, LentConnection
@@ -36,6 +37,8 @@ class LeaseEngine:
             hide_parameters=True,  # an error ends up in logs, and its values are somebody's data
         )
         event.listen(self._engine.sync_engine, "handle_error", _translate)
+        if statement_watch.watcher is not None:
+            _watch(self._engine.sync_engine, statement_watch.watcher)
         self._is_initialized = False
 
     async def connect(self, participant: Participant) -> AsyncConnection:
@@ -57,6 +60,30 @@ class LeaseEngine:
         adapted = dialect.adapt(participant.transaction.driver)
         adapted._execute_mutex = participant  # noqa: SLF001 - its own knows of nobody else
         return LentConnection(adapted, participant)
+
+
+def _watch(engine: Engine, watcher: statement_watch.Watcher) -> None:
+    """Tell somebody of each statement that an engine runs, and of its end."""
+
+    # The order of the parameters is SQLAlchemy's; what it knows of a run goes with that.
+    def before(_connection: Any, _cursor: Any, statement: str, *rest: Any) -> None:
+        rest[1].nexus_ended = watcher(statement)
+
+    def after(_connection: Any, _cursor: Any, _statement: str, *rest: Any) -> None:
+        end(rest[1], None)
+
+    def failed(context: ExceptionContext) -> None:
+        end(context.execution_context, context.original_exception)
+
+    def end(execution: Any, error: BaseException | None) -> None:
+        ended = getattr(execution, "nexus_ended", None)
+        if ended is not None:
+            execution.nexus_ended = None
+            ended(error)
+
+    event.listen(engine, "before_cursor_execute", before)
+    event.listen(engine, "after_cursor_execute", after)
+    event.listen(engine, "handle_error", failed)
 
 
 async def _refuse() -> Any:
