@@ -46,8 +46,13 @@ class Served:
 
 
 @pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    app = NexusFastAPI(rules=HttpRules(body_limit=1000))
+def rules() -> HttpRules:
+    return HttpRules(body_limit=1000)
+
+
+@pytest.fixture
+async def served(rules: HttpRules) -> AsyncIterator[Served]:
+    app = NexusFastAPI(rules=rules)
     current: ContextVar[Any] = ContextVar("owner", default=None)
     exposure = HttpExposure(app.dispatcher, metrics=app.metrics, current=current, app=app)
     server = ReadyServer(uvicorn.Config(app, port=0, log_config=None, ws="websockets-sansio"))
@@ -230,3 +235,26 @@ async def test_hundreds_of_swaps_under_load_fail_no_request(served: Served) -> N
         done.set()
     for client in clients:
         assert client.result() == sorted(client.result())
+
+
+@pytest.mark.parametrize("rules", [HttpRules(body_timeout=0.2)])
+async def test_a_body_that_does_not_come_ends_the_connection_with_an_answer(
+    served: Served,
+) -> None:
+    router = APIRouter()
+
+    @router.post("/size")
+    async def size(request: Request) -> int:
+        return len(await request.body())
+
+    await install(served, router)
+    host, port = served.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /plugins/foo/size HTTP/1.1\r\nHost: {served.address}\r\nContent-Length: 9\r\n\r\n"
+    writer.write(head.encode() + b"some")
+    async with asyncio.timeout(60):
+        answer = await reader.read()  # to its end: the server closes
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"content-type: application/problem+json" in answer
+    assert (await served.http.post("/plugins/foo/size", content=b"123")).json() == 3
