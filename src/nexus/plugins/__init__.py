@@ -9,9 +9,22 @@ from nexus.plugins.state import PluginState, PluginStatus
 
 if TYPE_CHECKING:
     from nexus.jobs.decorators import cron, every
+    from nexus.plugins.admin_page import AdminPage
 
-__all__ = ["BasePlugin", "HealthStatus", "PluginState", "PluginStatus", "cron", "every"]
+__all__ = [
+    "AdminPage",
+    "BasePlugin",
+    "HealthStatus",
+    "PluginState",
+    "PluginStatus",
+    "cron",
+    "every",
+]
 
-_HOMES = {"cron": "nexus.jobs.decorators", "every": "nexus.jobs.decorators"}
+_HOMES = {
+    "AdminPage": "nexus.plugins.admin_page",
+    "cron": "nexus.jobs.decorators",
+    "every": "nexus.jobs.decorators",
+}
 
 __getattr__, _ = lazy_names(__name__, _HOMES)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter, Request
 
     from nexus.events import Event
+    from nexus.plugins.admin_page import AdminPage
     from nexus.plugins.caller import Caller
     from nexus.plugins.context import PluginContext
     from nexus.plugins.plugin_database import PluginDatabase
@@ -98,6 +99,14 @@ class BasePlugin(ABC):
         """Give the routers to serve under `/plugins/<name>/`.
 
         Called once for each generation, after `initialize`.
+        """
+        return []
+
+    def get_admin_pages(self) -> "list[AdminPage]":
+        """Give the pages that the plugin contributes to the admin pages.
+
+        Each is a GET route of the plugin's that answers with HTML. It is shown in a frame in which
+        no script and no form works. Called once for each generation, when somebody looks.
         """
         return []
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nexus.jobs.declaration import JobDeclaration
 from nexus.jobs.live import JobCall
 from nexus.observability.health import HealthStatus
+from nexus.plugins.admin_page import AdminPage
 from nexus.plugins.context import PluginContext
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ class HostedPlugin(Protocol):
 
     async def routers(self) -> Sequence[Any]:
         """Give what `get_api_routes` returns."""
+
+    def admin_pages(self) -> Sequence[AdminPage]:
+        """Give what `get_admin_pages` returns; a failure is logged, and there are none."""
 
     async def health(self, timeout: float) -> HealthStatus:
         """Run `health_check`; a failure is an unhealthy status, not an error."""

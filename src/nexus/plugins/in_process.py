@@ -2,6 +2,7 @@
 
 import contextvars
 import itertools
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from nexus.errors import HookFailed, NexusError, PluginLoadError
 from nexus.jobs.declaration import JobDeclaration, declared_jobs
 from nexus.jobs.live import JobCall
 from nexus.observability.health import HealthStatus
+from nexus.plugins.admin_page import AdminPage
 from nexus.plugins.base import BasePlugin
 from nexus.plugins.binding import offering
 from nexus.plugins.complaint import last_complaint
@@ -22,10 +24,13 @@ from nexus.plugins.job_calls import call_job
 from nexus.plugins.load_error import import_failure, making_failure
 from nexus.plugins.own_models import import_models
 from nexus.plugins.plugin_class import make_plugin
+from nexus.plugins.plugin_trace import plugin_part
 from nexus.plugins.presentable import finite, presentable
 
 if TYPE_CHECKING:
     from nexus.data.models import Models
+
+logger = logging.getLogger(__name__)
 
 # Two applications in one process must not share a package name.
 _unique = itertools.count(1)
@@ -44,6 +49,7 @@ class InProcessPlugin:
         variables: contextvars.Context,
     ) -> None:
         self._plugin: BasePlugin | None = plugin
+        self._admin_pages: tuple[AdminPage, ...] | None = None
         self._name = blueprint.manifest.name
         self._blueprint = blueprint
         self._package = package
@@ -100,6 +106,25 @@ class InProcessPlugin:
         if not isinstance(routers, Sequence):
             raise self._unexpected("get_api_routes", routers, "a list of fastapi.APIRouter")
         return routers
+
+    def admin_pages(self) -> Sequence[AdminPage]:
+        """Give what `get_admin_pages` returns, asked once."""
+        if self._admin_pages is None:
+            try:
+                pages = self._call("get_admin_pages", self.plugin.get_admin_pages)
+                if not isinstance(pages, list) or not all(
+                    isinstance(each, AdminPage) for each in pages
+                ):
+                    raise self._unexpected("get_admin_pages", pages, "a list of AdminPage")
+            except HookFailed as error:
+                pages = []
+                logger.error(  # noqa: TRY400 - the cause is logged, not the wrapper
+                    "A plugin's admin pages are left out",
+                    extra={"plugin": self._name, "reason": str(error)},
+                    exc_info=error.__cause__ and plugin_part(error.__cause__),
+                )
+            self._admin_pages = tuple(pages)
+        return self._admin_pages
 
     async def health(self, timeout: float) -> HealthStatus:
         """Run `health_check`; whatever it does wrong is an unhealthy status."""

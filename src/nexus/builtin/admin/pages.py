@@ -81,7 +81,7 @@ class Pages:
             template,
             visitor.request,
             visitor=visitor,
-            menu=[each for each in _MENU if _is_for(each, visitor)],
+            menu=[*(each for each in _MENU if _is_for(each, visitor)), *_contributed(visitor)],
             said=said,
             **values,
         )
@@ -147,3 +147,16 @@ def _is_for(entry: tuple[str, str, str, str], visitor: "Visitor") -> bool:
     if entry[0] in {"users", "keys"} and not visitor.is_user:
         return False
     return not entry[3] or visitor.may(entry[3])
+
+
+def _contributed(visitor: "Visitor") -> list[tuple[str, str, str, str]]:
+    """Give the entries of pages that plugins contribute."""
+    return [
+        (
+            f"{each['plugin']}{each['route']}",
+            quote(f"of/{each['plugin']}{each['route']}"),
+            each["title"],
+            "",
+        )
+        for each in visitor.others
+    ]

@@ -5,6 +5,7 @@ from typing_extensions import override
 
 from nexus.builtin.admin.assets import Assets
 from nexus.builtin.admin.audit_routes import audit_router
+from nexus.builtin.admin.contributed_routes import contributed_router
 from nexus.builtin.admin.dead_letter_routes import dead_letter_router
 from nexus.builtin.admin.event_routes import event_router
 from nexus.builtin.admin.graph_routes import graph_router
@@ -41,6 +42,7 @@ class AdminPlugin(BasePlugin):
             log_router(pages, visitor, route),
             change_router(pages, visitor, route),
             graph_router(pages, visitor, route),
+            contributed_router(pages, visitor, route),
             audit_router(pages, visitor, route),
             system_router(pages, visitor, route),
             user_router(pages, visitor, route),

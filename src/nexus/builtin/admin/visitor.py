@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -41,6 +41,7 @@ class Visitor:
         by_session: Whether they have signed in at the auth plugin.
         csrf: What their forms send along.
         form: What they have sent.
+        others: The pages of plugins that they may see.
     """
 
     request: Request
@@ -50,10 +51,17 @@ class Visitor:
     by_session: bool
     csrf: str
     form: FormData
+    others: Sequence[Mapping[str, Any]]
 
     def may(self, permission: str) -> bool:
         """Tell whether they have a permission."""
         return covers(self.permissions, permission)
+
+    def contributed(self, plugin: str, route: str) -> Mapping[str, Any] | None:
+        """Give the page of a plugin at this route of its own, None where there is none."""
+        wanted = (plugin, route)
+        found = (each for each in self.others if (each["plugin"], each["route"]) == wanted)
+        return next(found, None)
 
     @property
     def is_user(self) -> bool:
@@ -145,6 +153,7 @@ def visiting(plugin: BasePlugin) -> Visiting:
             by_session=by_session,
             csrf=csrf,
             form=form,
+            others=(await caller.get("/api/v1/admin-pages")).json()["items"],
         )
 
     return visitor
