@@ -112,7 +112,7 @@ class LoggingSettings(Section):
     )
     access: bool = Field(default=True, description="Whether each request is logged.")
     recent_lines: Count = Field(
-        500, description="How many of its last lines are kept in memory for each plugin."
+        200, description="How many of its last lines are kept in memory for each plugin."
     )
 
 
