@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from nexus.events.pattern import matches
 from nexus.manifest import Manifest
 from nexus.services import ServiceRegistry
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 
 _USE: Final = "services.use:"
@@ -54,7 +55,7 @@ class _Found(NamedTuple):
 
 def graph_router(context: ManagementContext) -> APIRouter:
     """Give `/graph`."""
-    router = APIRouter(tags=["management: plugins"])
+    router = APIRouter(tags=["management: plugins"], route_class=closed_route(context.tokens))
 
     @router.get("/graph", summary="Show what plugins have to do with each other")
     async def graph(
