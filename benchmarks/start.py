@@ -41,7 +41,9 @@ sys.path.insert(0, ".")
 modules = [importlib.import_module(f"plugins.{name}.plugin") for name in sys.argv[1:]]
 # A context that says nothing, or each plugin would read its own manifest.
 fields = ("name", "version", "title", "description", "author", "category")
-silent = SimpleNamespace(identity=SimpleNamespace(**dict.fromkeys(fields, "")))
+silent = SimpleNamespace(
+    identity=SimpleNamespace(**dict.fromkeys(fields, "")), own_metrics=None
+)
 with offering(silent):
     routers = [module.create_plugin().get_api_routes() for module in modules]
 seconds, waited = time.process_time() - began, time.perf_counter() - entered
