@@ -53,11 +53,13 @@ class ToldRoutes:
         fragment: Its part of the document.
         origin: Where that is from.
         identity: That of the plugin.
+        stamp: When the part was written that is kept of it; 0 where none is.
     """
 
     fragment: Fragment
     origin: Origin
     identity: object
+    stamp: int
 
 
 class SleepingRoutes:
@@ -115,18 +117,30 @@ class SleepingRoutes:
         return [
             each
             for each in self.plugins()
-            if (told := self._told.get(each.name)) is None or told.identity is not each.identity
+            if (told := self._told.get(each.name)) is None
+            or told.identity is not each.identity
+            or told.stamp != self._stamp(each.name)  # another worker has run it since
         ]
+
+    def _stamp(self, name: str) -> int:
+        try:
+            return 0 if self.folder is None else (self.folder / f"{name}.json").stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _read_all(self, plugins: Sequence[SleepingPlugin]) -> dict[str, ToldRoutes]:
         return {each.name: self._read(each) for each in plugins}
 
     def _read(self, plugin: SleepingPlugin) -> ToldRoutes:
-        kept = None if self.folder is None else _kept(self.folder, plugin)
-        if kept is not None:
-            return ToldRoutes(fragment=kept, origin="last run", identity=plugin.identity)
-        fragment = declared_fragment(plugin.name, plugin.prefix, plugin.endpoints)
-        return ToldRoutes(fragment=fragment, origin="manifest", identity=plugin.identity)
+        stamp = self._stamp(plugin.name)  # first: what is written meanwhile is read next time
+        fragment = None if self.folder is None else _kept(self.folder, plugin)
+        origin: Origin = "manifest" if fragment is None else "last run"
+        return ToldRoutes(
+            fragment=fragment or declared_fragment(plugin.name, plugin.prefix, plugin.endpoints),
+            origin=origin,
+            identity=plugin.identity,
+            stamp=stamp,
+        )
 
 
 def hash_of_source(folder: Path) -> str:

@@ -75,3 +75,17 @@ async def test_what_was_kept_and_is_damaged_is_not_used(workshop: Any, damage: b
     kept.write_bytes(damage)
     async with workshop.running() as site:
         assert "/plugins/lazy/items" in (await document(site))["paths"]
+
+
+async def test_what_another_worker_has_run_is_told_as_well(workshop: Any) -> None:
+    workshop.plugin("lazy", says=1, api_endpoints=ENDPOINTS, **USE)
+    async with workshop.running() as site:
+        assert await site.says("lazy") == 1
+        await workshop.until(lambda: site.state("lazy") is PluginState.DORMANT)
+        [kept] = (site.app.settings.data_folder / "openapi").iterdir()
+    text = kept.read_bytes()
+    kept.unlink()
+    async with workshop.running() as site:
+        assert "/plugins/lazy/" not in (await document(site))["paths"]
+        kept.write_bytes(text)  # as it does when the plugin stops there
+        assert "/plugins/lazy/" in (await document(site))["paths"]
