@@ -74,7 +74,7 @@ def read_manifest(
     if name is None:
         name = os.path.basename(os.path.abspath(folder))  # noqa: PTH100, PTH119 - raises on nothing
     report = Report()
-    raw = _read_file(folder / FILE_NAME, report)
+    raw = _read_file(os.path.join(folder, FILE_NAME), report)  # noqa: PTH118 - a start has many
     if raw is None:
         return ReadResult(name=name, manifest=None, problems=report.problems())
     return parse_manifest(raw, name, known_permissions=known_permissions)
@@ -120,7 +120,7 @@ def parse_manifest(
     )
 
 
-def _read_file(path: Path, report: Report) -> bytes | None:
+def _read_file(path: str, report: Report) -> bytes | None:
     refuse = partial(report.add, ())
     try:
         # By the calls of the system themselves: a start makes them for each of many plugins.

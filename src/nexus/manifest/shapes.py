@@ -17,6 +17,9 @@ from nexus.manifest.problems import JsonPath
 from nexus.manifest.report import Report, closest
 
 _MULTILINE: Final = r"[^\x00-\x08\x0b-\x1f\x7f]*"
+_SHORT: Final = 80
+_REMEMBERED: Final = 256
+"""So many texts of at most so many characters each shape remembers."""
 ONE_LINE: Final = r"[^\x00-\x1f\x7f]*"
 """Text without control characters, which would reach the terminals that show it."""
 
@@ -75,6 +78,11 @@ class Text:
     convert: Callable[[str], str] | None = None
 
     @cached_property
+    def _accepted(self) -> dict[str, str]:
+        """What was accepted before: the manifests of many plugins have many texts in common."""
+        return {}
+
+    @cached_property
     def _matches(self) -> Callable[[str], object]:
         return re.compile(self.pattern).fullmatch
 
@@ -97,11 +105,17 @@ class Text:
         if not isinstance(value, str):
             report.mismatch(path, value, self.expected)
             return INVALID
+        accepted = self._accepted.get(value)
+        if accepted is not None:
+            return accepted
         refusal = self.refuse(value)
         if refusal is not None:
             report.mismatch(path, value, refusal.expected, nearest=refusal.nearest)
             return INVALID
-        return self.convert(value) if self.convert else value
+        accepted = self.convert(value) if self.convert else value
+        if len(value) <= _SHORT and len(self._accepted) < _REMEMBERED:
+            self._accepted[value] = accepted
+        return accepted
 
     def schema(self) -> dict[str, Any]:
         """Give the JSON Schema of the string."""

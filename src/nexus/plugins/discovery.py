@@ -86,7 +86,7 @@ def read_plugin(
 
     result = read_manifest(folder, name=name)
     problems = result.problems
-    if not _is_file(folder / "plugin.py"):
+    if not _is_file(os.path.join(folder, "plugin.py")):  # noqa: PTH118 - a start has many
         expected = "the module with the plugin's class"
         problems = (*problems, _error("plugin.py", "no such file", expected))
     has_errors = any(problem.severity == "error" for problem in problems)
@@ -165,12 +165,13 @@ def _may_hold_one(entry: "os.DirEntry[str]") -> bool:
 
 def _looks_like_plugin(folder: Path) -> bool:
     # A dangling link or a folder in the manifest's place is a broken plugin, not a category.
-    if os.path.lexists(folder / "manifest.json") or _is_file(folder / "plugin.py"):
+    manifest = os.path.join(folder, "manifest.json")  # noqa: PTH118 - a start has many
+    if os.path.lexists(manifest) or _is_file(os.path.join(folder, "plugin.py")):  # noqa: PTH118
         return True
     return not os.access(folder, os.R_OK | os.X_OK)  # to be listed with the reason
 
 
-def _is_file(path: Path) -> bool:
+def _is_file(path: str) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 - unlike Path.is_file it raises nothing
 
 
