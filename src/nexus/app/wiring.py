@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nexus.app.parts import Parts
     from nexus.config import PluginConfiguration
     from nexus.plugins.discovery import DiscoveredPlugin
+    from nexus.web.management.activity import Counts
 
 _HEALTH_SECONDS = 1.0
 """How long a measurement on the health pages is good."""
@@ -148,6 +149,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
     from nexus.web.breaker_figures import breaker_figures
     from nexus.web.health import HealthContext, health_router
     from nexus.web.management import ManagementContext, management_router
+    from nexus.web.management.activity import Activity
     from nexus.web.management.system_report import SystemReport
     from nexus.web.metrics_route import metrics_router
 
@@ -173,6 +175,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         backup=backup_of(parts.database),
         audit=parts.audit,
         grants=parts.granting.grants,
+        activity=Activity(partial(_counts, app, parts)),
         logs=parts.logs,
         mask=parts.mask.apply,
         secrets=secret_rotation_of(parts.settings, parts.database, parts.store, parts.box),
@@ -214,6 +217,20 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         parts.scrapes,
     )
     app.app.include_router(metrics)
+
+
+def _counts(app: "NexusApp", parts: "Parts") -> "Counts":
+    """Count what has happened in this process since it began."""
+    from nexus.web.management.activity import Counts, server_errors
+
+    series = [each for _, each in app.app.metrics.all_series()]
+    return Counts(
+        requests=sum(each.answered for each in series),
+        errors=sum(server_errors(each.requests) for each in series),
+        events=parts.bus.figures().published,
+        slow_queries=int(parts.database.figures().get("slow_queries", 0)),
+        blocks=dict(parts.watchdog.blocks),
+    )
 
 
 def configuring(

@@ -110,7 +110,7 @@ class StoredValues:
             InvalidKey: One of the keys cannot be stored.
             DatabaseUnavailable: Nothing can be stored at the moment.
         """
-        if any(changes[key] is not None for key in secrets):
+        if any(changes.get(key) is not None for key in secrets):
             async with self._transact():
                 await self._agreement.reach()
                 await self._write(plugin, changes, secrets)

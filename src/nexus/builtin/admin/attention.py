@@ -51,6 +51,7 @@ async def things_to_do(
     dead: Mapping[str, int],
     subscriptions: Mapping[str, Any] | None,
     system: Mapping[str, Any],
+    activity: Mapping[str, Any],
 ) -> list[ToDo]:
     """Give everything that needs attention.
 
@@ -60,6 +61,7 @@ async def things_to_do(
         dead: How many dead letters each subscription has.
         subscriptions: How subscriptions fare, None where that is not known.
         system: The application as a whole.
+        activity: What has happened since somebody began to look.
     """
     found = _of_the_whole(system, subscriptions)
     troubled = [each for each in plugins if each["state"] in _RANK and each["reason"]]
@@ -72,6 +74,7 @@ async def things_to_do(
         else:
             found.append(_troubled(plugin))
     found.extend(_to_do_of(dead))
+    found.extend(_slow(activity))
     return found
 
 
@@ -166,3 +169,33 @@ def _to_do_of(dead: Mapping[str, int]) -> list[ToDo]:
         )
         for subscription, count in sorted(dead.items(), key=lambda each: -each[1])
     ]
+
+
+def _slow(activity: Mapping[str, Any]) -> list[ToDo]:
+    found = [
+        ToDo(
+            kind="warn",
+            title=f"{plugin} blocks the event loop",
+            reason=f"Its code kept everybody waiting lately: {_times(count)}.",
+            advice="Have it do what takes long in a thread, or in smaller steps.",
+            link=f"plugins/{plugin}",
+            action="Open the plugin",
+        )
+        for plugin, count in activity["blocks"].items()
+    ]
+    if count := activity["slow_queries"]:
+        found.append(
+            ToDo(
+                kind="warn",
+                title="The database is slow",
+                reason=f"Statements took longer than database.slow_query lately: {_times(count)}.",
+                advice="The log has the statements. See what else uses the database's machine.",
+                link="system",
+                action="Go to System",
+            )
+        )
+    return found
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -1,5 +1,6 @@
 """The first page: what there is to do, and how everything is."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -7,6 +8,7 @@ from fastapi.routing import APIRoute
 
 from nexus.builtin.admin.attention import dead_letters, things_to_do
 from nexus.builtin.admin.pages import Pages
+from nexus.builtin.admin.sparkline import HEIGHT, WIDTH, sparkline
 from nexus.builtin.admin.visitor import Visiting, Visitor
 from nexus.builtin.admin.wording import STATE_KINDS
 
@@ -32,6 +34,7 @@ async def _seen(visitor: Visitor) -> dict[str, Any]:
     subscriptions = await visitor.glance("/api/v1/events/subscriptions")
     dead = dead_letters(await visitor.glance("/api/v1/events/dead", limit=1000), subscriptions)
     system = await visitor.see("/api/v1/system")
+    activity = await visitor.see("/api/v1/system/activity")
     counts = dict.fromkeys(STATE_KINDS, 0)
     for each in plugins:
         counts[each["state"]] += 1
@@ -42,5 +45,12 @@ async def _seen(visitor: Visitor) -> dict[str, Any]:
         "dead": dead.total(),
         "waiting": sum(each["waiting"] for each in (subscriptions or {}).get("durable", ())),
         "system": system,
-        "to_do": await things_to_do(visitor, plugins, dead, subscriptions, system),
+        "rates": [_rate(activity["items"], name) for name in ("requests", "errors", "events")],
+        "spark_box": (WIDTH, HEIGHT),
+        "to_do": await things_to_do(visitor, plugins, dead, subscriptions, system, activity),
     }
+
+
+def _rate(items: Sequence[dict[str, float]], name: str) -> dict[str, Any]:
+    values = [each[name] for each in items]
+    return {"name": name, "now": values[-1] if values else 0.0, "points": sparkline(values)}

@@ -74,6 +74,13 @@ def figure(value: float) -> str:
     return f"{value:,.2f}" if abs(value) < _ROUND_BELOW else f"{value:,.1f}"
 
 
+def rate(value: float) -> str:
+    """Give how often something happens, with as many digits as mean something."""
+    if value == 0 or value >= _ROUND_BELOW:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
 def words(value: str) -> str:
     """Make a name with underscores a phrase."""
     text = value.replace("_", " ").strip()
@@ -103,6 +110,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "day": day,
     "size": size,
     "figure": figure,
+    "rate": rate,
     "words": words,
     "as_json": as_json,
     "short_json": short_json,

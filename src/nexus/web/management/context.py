@@ -16,6 +16,7 @@ from nexus.plugins.settings_desk import SettingsDesk
 from nexus.security import AdminTokens, Grants
 from nexus.services import ServiceRegistry
 from nexus.transfer import DataDesk
+from nexus.web.management.activity import Activity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class ManagementContext:
         backup: Writes a consistent copy of the application's data to a new file.
         audit: Has a row of every change.
         grants: What plugins may do.
+        activity: How much there is to do.
         logs: What plugins have logged, and how much they log.
         secrets: Exchanges the key that encrypts stored secrets.
         mask: Takes secrets out of a text.
@@ -56,6 +58,7 @@ class ManagementContext:
     backup: Callable[[Path], Awaitable[None]]
     audit: AuditLog
     grants: Grants
+    activity: Activity
     logs: PluginLogs
     secrets: SecretRotation
     mask: Callable[[str], str] = str
