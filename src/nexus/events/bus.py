@@ -260,6 +260,7 @@ class EventBus(Subscribers):
         timeout: float = 5.0,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        traceparent: str | None = None,
     ) -> Any:
         """Ask one provider and wait for its reply.
 
@@ -273,6 +274,7 @@ class EventBus(Subscribers):
             timeout: Seconds to wait for the reply.
             correlation_id: The piece of work it belongs to.
             causation_id: The event that caused it.
+            traceparent: The span in which it is made, where somebody traces.
 
         Returns:
             What the handler returned, as plain JSON data of the caller's own.
@@ -287,6 +289,7 @@ class EventBus(Subscribers):
             raise NoResponder(name=name, known=self._routes.patterns)
         correlation_id, causation_id = with_cause(correlation_id, causation_id)
         ask = Ask(name, data, source, correlation_id, causation_id)
+        ask.note(None, None, traceparent)
         check_size(name, ask.data, self._max_event_bytes)
         self._requested += 1
         self._remember(ask)

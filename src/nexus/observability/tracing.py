@@ -64,6 +64,15 @@ class Tracing:
         with self._span(f"publish {name}", SpanKind.PRODUCER, attributes):
             yield carried()
 
+    @contextmanager
+    def asking(self, plugin: str, name: str) -> Iterator[str | None]:
+        """Make a span of a request and its reply; gives what the request carries of it."""
+        from opentelemetry.trace import SpanKind
+
+        attributes = {PLUGIN: plugin, **_messaging("send", name)}
+        with self._span(f"request {name}", SpanKind.CLIENT, attributes):
+            yield carried()
+
     def handler(
         self, plugin: str, pattern: str, handler: Callable[[Any], Any]
     ) -> Callable[[Any], Any]:

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from nexus.data.database import Database
@@ -217,7 +218,14 @@ class EventContributions:
         check_event_name(self._plugin, name, self._declared)
         if name in self._contracts:
             self._contracts[name].check(data)
-        return await self._bus.request(name, data, source=self._plugin, timeout=timeout)
+        traced = tracing.active
+        asking: AbstractContextManager[str | None] = (
+            nullcontext() if traced is None else traced.asking(self._plugin, name)
+        )
+        with asking as traceparent:
+            return await self._bus.request(
+                name, data, source=self._plugin, timeout=timeout, traceparent=traceparent
+            )
 
 
 def _is_in_hand(subscription: Subscription) -> bool:

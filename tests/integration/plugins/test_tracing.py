@@ -241,6 +241,44 @@ async def test_an_error_is_told_by_its_kind_and_not_by_its_words(
     assert "a-secret-in-words" not in "".join(each.to_json() for each in spans.all())
 
 
+ASKING = """
+    async def initialize(self):
+        return True
+
+    def get_api_routes(self):
+        router = APIRouter()
+
+        @router.get("/")
+        async def ask():
+            return await self.request("asker.price", {"article": 1})
+
+        return [router]
+"""
+ANSWERING = """
+    async def initialize(self):
+        await self.subscribe_to_event("asker.price", self.price)
+        return True
+
+    async def price(self, event):
+        return 42
+"""
+
+
+async def test_a_request_to_a_provider_and_its_answer_are_one_trace(
+    workshop: Any, spans: Spans
+) -> None:
+    workshop.plugin("asker", ASKING)
+    workshop.plugin("answerer", ANSWERING)
+    async with workshop.running() as site:
+        assert (await site.http.get("/plugins/asker/")).json() == 42
+    [served] = spans.named("GET /plugins/asker/")
+    [asked] = spans.named("request asker.price")
+    [answered] = spans.named("handle asker.price")
+    assert above(answered) == id_of(asked)
+    assert [plugin_of(asked), plugin_of(answered)] == ["asker", "answerer"]
+    assert {each.context.trace_id for each in (asked, answered)} == {served.context.trace_id}
+
+
 async def test_settings_alone_send_spans_to_a_collector(
     workshop: Any, collector: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
