@@ -107,12 +107,20 @@ class Tracing:
 
     def call(self, plugin: str, service: str, attribute: str, call: Any) -> Any:
         """Give an attribute of a service whose calls make spans, each under its provider."""
-        from opentelemetry.trace import SpanKind
-
         if not callable(call):
             return call
-        name = f"{service}.{attribute}"
         attributes = {PLUGIN: plugin, "nexus.service": service, "code.function.name": attribute}
+        return self._calling(f"{service}.{attribute}", attributes, call)
+
+    def job(self, plugin: str, job: str, method: Callable[[], Any]) -> Callable[[], Any]:
+        """Give a scheduled method whose runs make spans."""
+        return self._calling(f"job {plugin}.{job}", {PLUGIN: plugin, "nexus.job": job}, method)
+
+    def _calling(
+        self, name: str, attributes: Mapping[str, str], call: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        from opentelemetry.trace import SpanKind
+
         if not inspect.iscoroutinefunction(call):
 
             def plain(*arguments: Any, **named: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nexus.errors import PluginExited
+from nexus.observability import tracing
 from nexus.plugins.tasks import guarded
 
 
@@ -87,7 +88,9 @@ def call_job(
 ) -> TaskCall | ThreadCall:
     """Begin a call of a scheduled method."""
     kind = TaskCall if inspect.iscoroutinefunction(method) else ThreadCall
-    return kind(plugin, job, method, context)
+    traced = tracing.active
+    called = method if traced is None else traced.job(plugin, job, method)
+    return kind(plugin, job, called, context)
 
 
 def _plainly(method: Callable[[], Any]) -> Any:

@@ -279,6 +279,32 @@ async def test_a_request_to_a_provider_and_its_answer_are_one_trace(
     assert {each.context.trace_id for each in (asked, answered)} == {served.context.trace_id}
 
 
+NIGHTLY = """
+    async def initialize(self):
+        return True
+
+    @every("1h")
+    async def clean(self):
+        await self.set_data("cleaned", True)
+
+    @every("1h")
+    def count(self):
+        pass
+"""
+
+
+async def test_a_scheduled_run_begins_a_trace(workshop: Any, spans: Spans) -> None:
+    workshop.plugin("nightly", NIGHTLY, top="from nexus.plugins import every")
+    async with workshop.running() as site, asyncio.timeout(60):
+        for job in ("clean", "count"):
+            answer = await site.api("POST", f"/jobs/nightly/{job}/run")
+            assert answer.status_code == 202
+            await workshop.until(lambda name=f"job nightly.{job}": spans.named(name))
+    [clean] = spans.named("job nightly.clean")
+    assert (above(clean), plugin_of(clean)) == (None, "nightly")
+    assert id_of(clean) in {above(each) for each in spans.all()}, "what it has stored"
+
+
 async def test_settings_alone_send_spans_to_a_collector(
     workshop: Any, collector: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
