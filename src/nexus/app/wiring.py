@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus.app.sleeping import tell_of_sleeping_routes
 from nexus.cluster import DesiredState, Members
+from nexus.data.transaction import current_transaction
 from nexus.plugins.convergence import Convergence
 from nexus.plugins.current import current_owner
 from nexus.plugins.operator import ClusterOperator, LocalOperator, Operator
@@ -85,7 +86,9 @@ def make_platform(app: "NexusApp", parts: "Parts") -> Platform:
         quarantine=QuarantineList(parts.store, parts.audit),
         grants=parts.granting.grants,
         audit=parts.audit,
-        interface=OwnCalls(lambda: app.app.dispatcher),
+        interface=OwnCalls(
+            lambda: app.app.dispatcher, lambda: current_transaction(parts.database) is not None
+        ),
         safe_mode=parts.safe_mode,
         settings_changed=app.plugin_changed_its_settings,
         mask=parts.mask.apply,

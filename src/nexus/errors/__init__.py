@@ -98,6 +98,7 @@ from nexus.errors.models import (
 )
 from nexus.errors.permissions import PermissionDenied, PermissionNotAsked
 from nexus.errors.plugins import (
+    CallInTransaction,
     ContextClosed,
     HookFailed,
     PluginExited,
@@ -127,6 +128,7 @@ __all__ = [
     "AuditRowRefused",
     "BackupRefused",
     "BusNotRunning",
+    "CallInTransaction",
     "CollectionNotFound",
     "ConfigInTransaction",
     "ConfigKeyFixed",

@@ -159,3 +159,20 @@ class StartupAborted(NexusError):
             f"The application does not start, since startup.on_failure is 'abort' and not every"
             f" plugin could start: {reasons}"
         )
+
+
+class CallInTransaction(NexusError):
+    """A plugin asked the application for something inside a transaction."""
+
+    code = "call-in-transaction"
+
+    def __init__(self, *, method: str, path: str) -> None:
+        super().__init__(method=method, path=path)
+
+    @override
+    def render(self) -> str:
+        return (
+            f"A plugin asked for {self.data['method']} {self.data['path']} inside db.transaction()."
+            " What the application does is no part of the transaction, and might wait for its end."
+            " Ask before or after the block; nothing was done."
+        )

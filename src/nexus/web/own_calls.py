@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Scope
 
+from nexus.errors import CallInTransaction
 from nexus.observability.request_id import current_request_id
 from nexus.plugins.caller import OpenAnswer, OwnCall
 
@@ -29,14 +30,22 @@ class OwnCalls:
 
     Args:
         serve: Gives what serves all paths, behind the layers that the caller has passed already.
+        in_transaction: Tells whether whoever calls it is in a transaction of the database.
     """
 
-    def __init__(self, serve: Callable[[], ASGIApp]) -> None:
+    def __init__(self, serve: Callable[[], ASGIApp], in_transaction: Callable[[], bool]) -> None:
         self._serve = serve
+        self._in_transaction = in_transaction
 
     @asynccontextmanager
     async def open(self, call: OwnCall) -> AsyncIterator[OpenAnswer]:
-        """Make a request; see `OwnInterface`."""
+        """Make a request; see `OwnInterface`.
+
+        Raises:
+            CallInTransaction: What serves it might wait for the end of the caller's transaction.
+        """
+        if self._in_transaction():
+            raise CallInTransaction(method=call.method, path=call.path)
         parts: asyncio.Queue[Message] = asyncio.Queue(_WAITING)
         context = Context()
         context.run(current_request_id.set, current_request_id.get())
