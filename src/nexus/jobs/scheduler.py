@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _AWAY_SECONDS: Final = 2.0
 """How long to wait before a database that was away is asked again."""
+_COURTESY: Final = 2.0
+"""Seconds that a worker in which a plugin sleeps leaves to others, about."""
 _SHORTEST: Final = 0.01
 """Seconds to wait at least, where two clocks differ by a little."""
 
@@ -64,6 +66,7 @@ class JobScheduler:
         self._records: Mapping[JobKey, JobRecord] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._courtesy = 0.0 if settings.alone else _COURTESY * (0.2 + random())
         self._is_open = False
         self._by_itself = True
 
@@ -234,17 +237,22 @@ class JobScheduler:
         return min(wait, self._wake_sleepers(now))
 
     def _wake_sleepers(self, now: float) -> float:
-        """Start plugins that sleep and have a job that is due; give the seconds to the next one."""
+        """Start plugins that sleep and have a job that is due; give the seconds to the next one.
+
+        A worker in which the plugin runs comes first, and of several others one: each waits for a
+        time of its own, within which the first of them mostly has begun the run.
+        """
         wait = self._settings.lease
         for key, record in self._records.items():
             if key in self._jobs or not self.sleeps(key.plugin):
                 continue
+            left = _due_since(record) + self._courtesy - now
             if self.store.is_held(record, now):
                 wait = min(wait, record.lease_until - now)
-            elif _is_due(record, now):
-                self.wake(key.plugin)
+            elif left > 0:
+                wait = min(wait, left)
             else:
-                wait = min(wait, record.next_run - now)
+                self.wake(key.plugin)
         return wait
 
     async def _declare(self) -> None:
@@ -337,6 +345,12 @@ class JobScheduler:
 
 def _is_due(record: JobRecord, now: float) -> bool:
     return record.worker is not None or record.wanted is not None or record.next_run <= now
+
+
+def _due_since(record: JobRecord) -> float:
+    if record.worker is not None:
+        return record.lease_until
+    return record.next_run if record.wanted is None else min(record.wanted, record.next_run)
 
 
 def _never(_plugin: str) -> bool:

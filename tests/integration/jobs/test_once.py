@@ -347,3 +347,43 @@ async def test_a_claim_that_comes_back_after_the_job_was_withdrawn_is_given_back
     worker.job(work.run)
     await worker.run_due()
     assert work.runs == 1
+
+
+async def test_where_its_plugin_sleeps_a_job_is_left_to_others_for_a_moment(
+    new_worker: NewWorker, clock: Clock
+) -> None:
+    awake, asleep = await new_worker("awake"), await new_worker("asleep")
+    work, woken = Work(waits=True), list[str]()
+    awake.job(work.run)
+    await awake.look()
+    asleep.scheduler.sleeps = lambda plugin: plugin == PLUGIN
+    asleep.scheduler.wake = woken.append
+
+    assert 60.0 < await asleep.scheduler.look() < 63.0
+    clock.now += 61.0
+    assert 0.0 < await asleep.scheduler.look() < 2.0
+    await awake.look()
+    await until(lambda: work.runs)
+    clock.now += 10.0
+    await asleep.look()
+    assert woken == []  # the other one has it
+
+    work.go_on.set()
+    await awake.settle()
+    clock.now += 61.0
+    await asleep.look()
+    assert woken == [PLUGIN]  # nobody has taken it
+
+
+async def test_a_process_by_itself_wakes_a_plugin_that_sleeps_at_once(
+    new_worker: NewWorker, clock: Clock
+) -> None:
+    worker, woken = await new_worker(alone=True), list[str]()
+    worker.job(Work().run)
+    await worker.look()
+    worker.scheduler.replace(worker.jobs, ())
+    worker.scheduler.sleeps = lambda plugin: plugin == PLUGIN
+    worker.scheduler.wake = woken.append
+    clock.now += 60.0
+    await worker.look()
+    assert woken == [PLUGIN]
