@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from typing_extensions import override
 
 from nexus import create_nexus_app
 from nexus.app import NexusApp
@@ -164,6 +165,7 @@ async def test_it_takes_the_permission(
 
 async def test_a_plugin_without_an_application_has_nobody_to_ask() -> None:
     class Alone(BasePlugin):
+        @override
         async def initialize(self) -> bool:
             return True
 
