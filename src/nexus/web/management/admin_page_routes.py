@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from nexus.plugins.controller import PluginController
+from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
 from nexus.web.management.roles import user_who_may
 
@@ -26,7 +27,7 @@ class PageList(BaseModel):
 
 def admin_page_router(context: ManagementContext) -> APIRouter:
     """Give `/admin-pages`."""
-    router = APIRouter(tags=["management: plugins"])
+    router = APIRouter(tags=["management: plugins"], route_class=closed_route(context.tokens))
 
     @router.get("/admin-pages", summary="List the pages that plugins contribute")
     async def pages(request: Request) -> PageList:

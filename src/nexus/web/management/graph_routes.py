@@ -65,7 +65,12 @@ def graph_router(context: ManagementContext) -> APIRouter:
         controllers = context.manager.controllers()
         manifests = {each.name: each.found.manifest for each in controllers if each.found.manifest}
         offered = _offered(context.services)
-        found = list(_edges(manifests, offered))
+        counts: Counter[Kind] = Counter()
+        edges = []
+        for each in _edges(manifests, offered):  # of events there may be thousands
+            counts[each.kind] += 1
+            if _is_wanted(each, kind, plugin):
+                edges.append(Edge(**each._asdict()))
         return Graph(
             items=[
                 Node(
@@ -76,8 +81,8 @@ def graph_router(context: ManagementContext) -> APIRouter:
                 )
                 for each in controllers
             ],
-            edges=[Edge(**each._asdict()) for each in found if _is_wanted(each, kind, plugin)],
-            counts=Counter(each.kind for each in found),
+            edges=edges,
+            counts=counts,
         )
 
     return router
