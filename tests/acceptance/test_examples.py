@@ -152,10 +152,11 @@ def test_the_welcome_keeps_its_promises(running: RunningDemo) -> None:
     before, _, tries = text.partition("  Try ")
     pages = re.findall(r"http://\S+", before)
     commands = re.findall(r"^\s+(curl .*)$", tries, re.MULTILINE)
-    assert len(pages) == 4
+    assert len(pages) == 5
     assert len(commands) == 7
     for page in pages:
-        assert httpx.get(page, timeout=PATIENCE).status_code == 200, page
+        answer = httpx.get(page, timeout=PATIENCE, follow_redirects=True)
+        assert answer.status_code == 200, page
     answers = [curl(command) for command in commands]
     for command, answer in zip(commands, answers, strict=True):
         assert answer.is_success, command
