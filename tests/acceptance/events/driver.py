@@ -21,7 +21,7 @@ _FORKED: Final = get_context("forkserver")
 _FORKED.set_forkserver_preload([main.__module__])
 MOMENTS: Final = ("", "publish", "commit", "handle", "acknowledge")
 """When a process is killed; the first is any time."""
-PATIENCE: Final = 60.0
+PATIENCE: Final = 180.0
 _LATEST: Final = 0.006
 """Seconds after a moment until which a process is killed."""
 
