@@ -313,7 +313,8 @@ class EventEngineDriverMissing(NexusError):
         engine = self.data["engine"]
         return (
             f"events.engine asks for {engine}, which needs the library {self.data['library']}."
-            f" Install it with: pip install 'nexus-platform[{engine}]'."
+            f" Install Nexus with the extra {engine!r}: pip install '.[{engine}]' in a copy of the"
+            " project."
         )
 
 

@@ -111,6 +111,8 @@ class PluginSupervisor:
 
     def _after(self, problem: str, ran: float) -> str:
         policy = self._policy
+        if not problem.endswith((".", "!", "?")):
+            problem += "."
         pause = self._restarts.after(ran)
         if pause is not None:
             self._set_timer(pause)
@@ -118,9 +120,9 @@ class PluginSupervisor:
             return f"{problem} It is started again in {pause:.1f} s (restart {count})."
         self.quarantined = True
         told = (
-            f"{problem} It has failed {policy.intensity + 1} times within {policy.period:g} s of"
-            " running, and is not started again by itself. When the cause is mended:"
-            f" 'nexus plugin reload {self._plugin}'."
+            f"{problem} It has failed {policy.intensity + 1} times, with less than"
+            f" {policy.period:g} s of running in between, and is not started again by itself."
+            f" When the cause is mended: 'nexus plugin reload {self._plugin}'."
         )
         logger.error("A plugin is quarantined", extra={"plugin": self._plugin, "reason": told})
         return told

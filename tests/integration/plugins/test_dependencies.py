@@ -360,3 +360,11 @@ async def test_warnings_of_a_manifest_are_logged_when_it_starts(
     workshop.plugin("foo", permisions=["events.publish"])
     async with workshop.running():
         assert any("permissions" in record.getMessage() for record in caplog.records)
+
+
+async def test_a_dependency_is_shown_as_the_manifest_has_it(workshop: Any) -> None:
+    workshop.plugin("base", "")
+    workshop.plugin("user", "", dependencies=["base>=1.0"])
+    async with workshop.running() as site:
+        shown = await site.api("GET", "/plugins/user")
+        assert shown.json()["dependencies"] == ["base>=1.0"]

@@ -15,6 +15,6 @@ def require_extra() -> None:
     if missing:
         raise PluginLoadError(
             plugin="auth",
-            problem=f"The plugin 'auth' needs {', '.join(missing)}, which is not installed.",
-            advice="Run: pip install 'nexus-platform[auth]'",
+            problem=f"The plugin 'auth' needs {' and '.join(missing)}: not installed.",
+            advice="Install Nexus with the extra 'auth': pip install '.[auth]' in a copy of it.",
         )

@@ -81,7 +81,7 @@ def detail(controller: PluginController, grants: Grants) -> PluginDetail:
         tags=list(manifest.tags) if manifest else [],
         folder=str(controller.found.folder),
         prefix=(manifest.mount if manifest else "") or f"/plugins/{controller.name}",
-        dependencies=[str(need) for need in manifest.dependencies] if manifest else [],
+        dependencies=[need.text for need in manifest.dependencies] if manifest else [],
         permissions=list(manifest.permissions) if manifest else [],
         grants=[
             PermissionView(**each)
