@@ -139,6 +139,22 @@ async def test_a_server_that_refuses_for_a_while_is_reached_again(
         await all_come(hands, found, 1, 3)
 
 
+async def test_a_lost_connection_is_noticed_where_the_library_does_not_tell(
+    nats_server: Any, own_nats: Any, hands: Any
+) -> None:
+    log = await own_nats.open(alone=True)
+    await log.declare("mail", ["user.*"])
+    interruptions: list[int] = []
+    log.journal.landmarks.when_interrupted(lambda: interruptions.append(1))
+    client = log.journal._connection._client
+    client._closed_cb = None  # as where the end of the connection fails halfway
+    nats_server.restart()
+    await append_until_it_works(hands, log, 1)
+    assert interruptions == [1]
+    assert log.journal._connection._client is not client
+    assert hands.numbers(await hands.fetch(log.stream(KEY), 1)) == [1]
+
+
 async def test_a_connection_that_the_server_closes_for_an_error_is_made_anew(
     store: Any, hands: Any
 ) -> None:

@@ -24,6 +24,7 @@ _RECONNECT: Final = 0.1
 _LONGEST: Final = 1.0
 _MOMENT: Final = 1.0
 _PING: Final = 10
+_GLANCE: Final = 0.1
 _CLOSED: Final = "it is closed"
 _REFUSAL: Final = "authorization violation"
 _SYNCS: Final = (2, 10)
@@ -59,6 +60,8 @@ class Connection:
         self._heard: dict[str, Heard] = {}
         self._subscriptions: dict[str, Any] = {}
         self._discovered: set[str] = set()
+        self._lost: Any = None
+        self._watching: asyncio.Task[None] | None = None
         self._reopening: asyncio.Task[None] | None = None
         self._interrupted: list[Callable[[], None]] = []
         self.location = engine.location
@@ -108,6 +111,9 @@ class Connection:
         """
         await self._connect()
         self._is_open = True
+        self._watching = asyncio.get_running_loop().create_task(
+            self._watch(), name="nexus.events.connection", context=Context()
+        )
 
     async def _connect(self) -> None:
         client = self._library.aio.client.Client()
@@ -144,8 +150,10 @@ class Connection:
     async def close(self) -> None:
         """Close the connection."""
         self._is_open = False
-        if self._reopening is not None:
-            await end([self._reopening])
+        tasks = [each for each in (self._watching, self._reopening) if each is not None]
+        await end(tasks)
+        if self._lost is not None:
+            await _give_up(self._lost)
         self._heard.clear()
         self._subscriptions.clear()
         client, self._client = self._client, None
@@ -171,6 +179,7 @@ class Connection:
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, _LONGEST)
                 else:
+                    await _give_up(self._lost)
                     logger.info("The connection to NATS was made anew")
                     return
         finally:
@@ -181,9 +190,20 @@ class Connection:
         logger.debug("NATS", extra={"reason": self._reason})
 
     async def _closed(self) -> None:
+        if self._client is not None and self._client.is_closed:
+            self._lose(self._client)
+
+    async def _watch(self) -> None:
+        """Notice what `_closed` is not told: the library's own end may fail halfway."""
+        while True:
+            await asyncio.sleep(_GLANCE)
+            await self._closed()
+
+    def _lose(self, client: Any) -> None:
         """Go on with another client; whoever waits for an answer waits in vain."""
-        if not self._is_open:
+        if not self._is_open or client is self._lost:
             return
+        self._lost = client
         if self._reason == _CLOSED:
             self._reason = "the connection is lost"
         self._is_back.clear()
@@ -240,8 +260,7 @@ class Connection:
         """
         client = self._client
         if client is not None and not client.is_connected:
-            if client.is_closed:
-                self._reopen()
+            await self._closed()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_MOMENT):
                     await self._is_back.wait()
@@ -352,6 +371,11 @@ def _credentials(urls: Sequence[str]) -> dict[str, str]:
 async def _give_up(client: Any) -> None:
     try:
         await client.close()
+        # Where the library could not end by itself, it has left these behind.
+        for subscription in [*client._subs.values()]:  # noqa: SLF001 - nothing else ends them
+            subscription._stop_processing()  # noqa: SLF001 - as above
+        if client._transport is not None:  # noqa: SLF001 - as above
+            client._transport.close()  # noqa: SLF001 - as above
     except Exception as error:  # noqa: BLE001 - whatever it is, nobody needs it any more
         logger.debug("A connection to NATS could not be closed", extra={"reason": str(error)})
 
