@@ -213,6 +213,9 @@ def objection(part: Any, depth: int) -> str | None:
 
 
 def _hint_for_others(part: Any) -> str:
+    own: str | None = getattr(type(part), "storing_hint", None)
+    if own is not None:
+        return own
     for plain in (bool, int, float, str, list, dict):
         if isinstance(part, plain):
             return f"It would come back as a plain {plain.__name__}; convert it to one first."

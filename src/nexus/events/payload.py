@@ -26,6 +26,7 @@ class _ReadOnly:
     """Refuses every method that would change a list or a dictionary."""
 
     __slots__ = ()
+    storing_hint = "It is an event's, which nobody can change; store copy.deepcopy(event.data)."
 
     def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise EventDataReadOnly

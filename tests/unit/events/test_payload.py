@@ -1,12 +1,14 @@
 import copy
 import json
 import pickle
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.errors import EventDataInvalid, EventDataReadOnly
+from nexus.data.json_text import decode, encode
+from nexus.errors import EventDataInvalid, EventDataReadOnly, NotJson
 from nexus.events.event import Event, new_event
 from nexus.events.payload import MAX_DEPTH, freeze, plain
 
@@ -105,3 +107,13 @@ def test_data_that_contains_itself_is_refused():
     data["self"] = data
     with pytest.raises(EventDataInvalid, match=f"at most {MAX_DEPTH} levels"):
         Event("a", data)
+
+
+@pytest.mark.parametrize("data", [{"tags": []}, {"of": {"a": 1}}])
+def test_who_stores_the_data_of_an_event_is_told_how(data: dict[str, Any]) -> None:
+    frozen = freeze(data)
+    with pytest.raises(NotJson, match=r"copy\.deepcopy"):
+        encode(frozen)
+    with pytest.raises(NotJson, match=r"copy\.deepcopy"):
+        encode(dict(frozen))
+    assert decode(encode(copy.deepcopy(frozen))) == data
