@@ -5,8 +5,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.routing import APIRoute
+from markupsafe import Markup
 
-from nexus.builtin.admin.graph import HEIGHT, WIDTH, around, drawn
+from nexus.builtin.admin.graph import around, drawn
+from nexus.builtin.admin.graph_svg import svg
 from nexus.builtin.admin.pages import Pages
 from nexus.builtin.admin.visitor import Visiting, Visitor
 
@@ -32,11 +34,12 @@ def graph_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) -> API
         found, wanted = await _found(visitor, kind, focus)
         nodes, edges = found["items"], found["edges"]
         near = around(focus, edges) if focus else {each["name"] for each in nodes}
+        picture = drawn([each for each in nodes if each["name"] in near], edges, focus)
         return pages.show(
             visitor,
             "graph",
             current="graph",
-            picture=drawn([each for each in nodes if each["name"] in near], edges, focus),
+            picture=Markup(svg(picture, KINDS, visitor.base)) if picture.boxes else "",  # noqa: S704
             nodes=nodes,
             edges=edges,
             kinds=KINDS,
@@ -44,8 +47,6 @@ def graph_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) -> API
             left_out=sum(n for name, n in found["counts"].items() if name not in wanted),
             focus=focus,
             with_table=table or len(edges) <= _IN_A_TABLE,
-            box_width=WIDTH,
-            box_height=HEIGHT,
         )
 
     return router

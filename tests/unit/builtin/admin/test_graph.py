@@ -2,8 +2,10 @@
 
 import itertools
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from nexus.builtin.admin.graph import HEIGHT, WIDTH, around, drawn
+from nexus.builtin.admin.graph_svg import svg
 
 
 def nodes(*names: str) -> list[dict[str, Any]]:
@@ -44,6 +46,17 @@ def test_edges_of_one_kind_between_two_are_one_line_and_those_to_nobody_are_none
 
 def test_around_a_plugin_are_those_it_has_to_do_with() -> None:
     assert around("b", edges("ab", "bc", "cd")) == {"a", "b", "c"}
+
+
+def test_nothing_that_plugins_say_is_taken_for_markup() -> None:
+    said = [{"name": "a", "title": '"><b>', "state": "running"}, *nodes("b")]
+    picture = drawn(said, [{"kind": "event", "source": "a", "target": "b", "label": "<i>"}])
+    text = svg(picture, ("event",), "/admin")
+    root = ET.fromstring(text)  # noqa: S314 - our own
+    assert "<b>" not in text
+    assert "<i>" not in text
+    titles = [each.text for each in root.iter() if each.tag.endswith("title")]
+    assert titles == ["b: event of a <i>", '"><b>: running', "B: running"]
 
 
 def test_nothing_at_all_is_a_picture_as_well() -> None:
