@@ -13,6 +13,8 @@ from nexus.builtin.admin.wording import STATE_KINDS
 
 _HISTORY: Final = 20
 _LINES: Final = 40
+_LOOKED_THROUGH: Final = 400
+"""So many of the last changes of any plugin are searched for those of one."""
 
 
 def plugin_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) -> APIRouter:
@@ -124,7 +126,7 @@ def _of(name: str, subscriptions: Any) -> dict[str, list[Any]]:
 
 async def _history(visitor: Visitor, name: str) -> list[Any]:
     """Give what has happened to a plugin, as far as that is remembered, newest first."""
-    recent = await visitor.glance("/api/v1/events", name="plugin.*", limit=1000)
+    recent = await visitor.glance("/api/v1/events", name="plugin.*", limit=_LOOKED_THROUGH)
     found = recent["items"] if recent else ()
     return [each for each in found if each["data"].get("plugin") == name][:_HISTORY]
 
