@@ -70,13 +70,14 @@ def _look(settings: "Settings") -> "dict[str, Sequence[Line]]":
     from nexus.cli.diagnosis import (
         diagnose_data,
         diagnose_events,
+        diagnose_extras,
         diagnose_plugins,
         diagnose_server,
         diagnose_settings,
     )
 
     return {
-        "Settings": diagnose_settings(settings, None),
+        "Settings": [*diagnose_settings(settings, None), *diagnose_extras(settings)],
         "Data": [*diagnose_data(settings), *diagnose_events(settings)],
         "Plugins": diagnose_plugins(settings),
         "Server": diagnose_server(settings),

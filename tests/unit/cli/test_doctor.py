@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from nexus.cli.diagnosis import extras
 from nexus.cli.diagnosis.installation import diagnose_installation
 from nexus.cli.listening import bind
 
@@ -201,3 +202,17 @@ def test_the_url_of_an_engine_that_is_none_is_not_shown(nexus, application, monk
     assert said.code == 1
     assert "nats://host:4222" in said.out
     assert "word@" not in said.out
+
+
+def test_what_a_chosen_feature_lacks_is_an_error(nexus, application, monkeypatch) -> None:
+    with (application / "nexus.yaml").open("a") as file:
+        file.write("\nbuiltin: [auth]\ntracing: {enabled: true}\n")
+    subjects = {"builtin: [auth]", "tracing.enabled"}
+    assert not subjects & lines(nexus("doctor", "--json"), "Settings").keys()
+
+    monkeypatch.setattr(extras, "_is_installed", lambda _name: False)
+    said = nexus("doctor", "--json")
+    assert said.code == 1
+    found = lines(said, "Settings")
+    assert found["builtin: [auth]"] == ("error", "needs pwdlib and pyjwt: not installed.")
+    assert found["tracing.enabled"][0] == "error"
