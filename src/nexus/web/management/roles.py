@@ -23,15 +23,15 @@ def needed(method: str, path: str) -> str:
 
     Looking needs `nexus.view`, changing `nexus.operate`. Configuration, permissions, keys, stored
     data and copies of all of it need `nexus.admin`, stored data even for a look. The audit log,
-    which tells of other people's sign-ins, needs `nexus.audit`. What events carry needs
-    `nexus.operate` for a look: it is whatever plugins have to tell each other, sign-ins too.
+    which tells of other people's sign-ins, needs `nexus.audit`. What events carry and what plugins
+    log needs `nexus.operate` for a look: it is whatever plugins have to tell, of their users too.
     """
     if path.endswith("/api/v1/audit"):
         return AUDIT
     if path.endswith(("/data", "/export", "/backup")):
         return ADMINISTER
     if method in SAFE_METHODS:
-        return OPERATE if _tells_events(path) else VIEW
+        return OPERATE if _tells_events(path) or _tells_logs(path) else VIEW
     return ADMINISTER if path.endswith(_ADMINISTERED) else OPERATE
 
 
@@ -39,6 +39,12 @@ def _tells_events(path: str) -> bool:
     """Tell whether a look at an address shows what events carry; the figures of them do not."""
     part = path.rpartition("/api/v1/")[2]
     return part.partition("/")[0] == "events" and part != "events/subscriptions"
+
+
+def _tells_logs(path: str) -> bool:
+    """Tell whether a look at an address shows what a plugin has logged."""
+    part = path.rpartition("/api/v1/")[2].split("/")
+    return part[0] == "plugins" and part[2:3] == ["logs"]
 
 
 async def user_who_may(request: Request) -> User | None:

@@ -59,12 +59,17 @@ async def test_users_do_what_their_roles_allow(site_with_users: Site) -> None:
     assert "vera" in page
     assert "Store settings" not in page
     assert ">Disable<" not in page
+    assert "Looking at the log needs the permission nexus.operate." in page
+    await viewer.see("/admin/parts/plugins/shop/logs", status=403)
     refused = await viewer.send("/admin/plugins/shop/disable", "/admin/")
     assert "nexus.operate" in refused.text
     assert site.app.manager.controller("shop").live is not None
 
     operator = await site.user("otto", "operator")
-    assert ">Disable<" in await operator.see("/admin/plugins/shop")
+    page = await operator.see("/admin/plugins/shop")
+    assert ">Disable<" in page
+    assert 'sse-connect="/admin/parts/plugins/shop/logs"' in page
+    assert "Looking at the log needs" not in page
     await operator.send("/admin/plugins/shop/disable", "/admin/")
     assert site.app.manager.controller("shop").live is None
     assert "Changing settings needs" in await operator.see("/admin/plugins/shop")

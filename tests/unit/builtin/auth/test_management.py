@@ -7,9 +7,9 @@ CONFIG = "/api/v1/plugins/auth/config"
 @pytest.mark.parametrize(
     ("role", "statuses"),
     [
-        ("viewer", (200, 200, 403, 403, 403, 403, 403)),
-        ("operator", (200, 200, 200, 202, 403, 403, 403)),
-        ("admin", (200, 200, 200, 202, 200, 200, 200)),
+        ("viewer", (200, 200, 403, 403, 403, 403, 403, 403, 403)),
+        ("operator", (200, 200, 200, 202, 403, 403, 403, 200, 404)),
+        ("admin", (200, 200, 200, 202, 200, 200, 200, 200, 404)),
     ],
 )
 async def test_a_role_opens_its_part_of_the_management_api(
@@ -26,6 +26,8 @@ async def test_a_role_opens_its_part_of_the_management_api(
             await client.patch(CONFIG, json={"lockout_failures": 7}),
             await client.get("/api/v1/plugins/auth/data"),
             await client.get("/api/v1/audit?action=auth:*"),
+            await client.get("/api/v1/plugins/auth/logs"),
+            await client.get("/api/v1/plugins/no-such-one/logs/stream"),
         ]
     assert tuple(answer.status_code for answer in answers) == statuses
 
