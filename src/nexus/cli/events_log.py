@@ -91,6 +91,9 @@ def _show(out: Output, found: Mapping[str, Any]) -> None:
         f" {amount(log['limit'])} ({part:.0f}%).",
         style="yellow" if part >= 80 else "",  # noqa: PLR2004 - percent, from which it is told
     )
+    if log.get("outbox"):
+        waiting = count(log["outbox"], "event")
+        out.say(f"In the outbox, on the way there: {waiting}.", style="yellow")
     if log["trouble"]:
         out.say(f"It cannot be worked with: {log['trouble']}", style="red")
 

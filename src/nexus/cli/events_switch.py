@@ -7,7 +7,7 @@ import typer
 
 from nexus.cli.errors import BadArgument
 from nexus.cli.options import AppFolder, AsJson
-from nexus.cli.output import Output
+from nexus.cli.output import Output, count
 
 if TYPE_CHECKING:
     from nexus.config import Settings
@@ -20,8 +20,9 @@ def switch(
 ) -> None:
     """Begin with the event log that events.engine and events.stream name, and give up the other.
 
-    What still waits in the log that was used before is not delivered any more, and a stream that
-    belongs to another application becomes this one's. The application has to be stopped.
+    What still waits in the log that was used before is not delivered any more, but for what is in
+    the outbox. A stream that belongs to another application becomes this one's. The application
+    has to be stopped.
     """
     from nexus.cli.connection import must_not_run
     from nexus.cli.folder import application_settings
@@ -35,7 +36,13 @@ def switch(
             done = asyncio.run(_switch(settings))
     except DatabaseInUse as error:
         raise must_not_run("switch", settings, error) from error
-    out.result(done, lambda: out.say(f"The event log is {_place(done)} from now on.", "green"))
+
+    def show() -> None:
+        out.say(f"The event log is {_place(done)} from now on.", "green")
+        if done["outbox"]:
+            out.say(f"What waited in the outbox goes there, too: {count(done['outbox'], 'event')}.")
+
+    out.result(done, show)
 
 
 def _confirm(*, yes: bool, as_json: bool) -> None:
@@ -62,9 +69,12 @@ async def _switch(settings: "Settings") -> dict[str, Any]:
     from contextlib import ExitStack
 
     from nexus.app.event_bus import journal_of
+    from nexus.cli.audited import audited
     from nexus.cli.running import while_stopped
+    from nexus.cli.served import must_not_be_served
     from nexus.cli.stored import opened_database
     from nexus.events.durable.origin import Origin
+    from nexus.events.durable.outbox_rows import OutboxRows
     from nexus.events.durable.tables import make_tables
     from nexus.events.engines.sql import SqlJournal
 
@@ -73,14 +83,21 @@ async def _switch(settings: "Settings") -> dict[str, Any]:
         if path is not None and not settings.database.shared:
             stack.enter_context(while_stopped(path))
         async with opened_database(settings) as database:
+            await must_not_be_served(database, "switch")
             await make_tables(database)
-            journal = journal_of(settings, database)
-            try:
-                await Origin(database, journal, SqlJournal(database)).open(switch=True)
-            finally:
-                await journal.close()
-            return {
+            journal, rows = journal_of(settings, database), OutboxRows(database)
+            done: dict[str, Any] = {
                 "engine": journal.engine,
                 "location": journal.location,
                 "stream": settings.events.stream,
             }
+            async with audited(database, "events.switch") as change:
+                try:
+                    await Origin(database, journal, SqlJournal(database)).open(switch=True)
+                    await rows.open()
+                    done["outbox"] = await rows.count()
+                    await rows.move_into(journal)
+                finally:
+                    await journal.close()
+                change.after = dict(done)
+            return done

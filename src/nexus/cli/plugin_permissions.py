@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from nexus.cli.errors import BadArgument
 from nexus.cli.options import AppFolder, AsJson, Token, Url
 from nexus.cli.output import Output, stored_note, styled
 
@@ -52,8 +53,14 @@ def approve(
         for each in wanted:
             out.note(f"  {each['permission']}: {each['meaning']}", style="")
         out.note(NO_SANDBOX)
-        if not yes and not as_json and sys.stdin.isatty():
-            typer.confirm("Approve?", abort=True, err=True)
+        if yes:
+            return
+        if as_json or not sys.stdin.isatty():
+            raise BadArgument(
+                problem=f"Plugin {name!r} would be allowed this, and there is nobody to ask.",
+                expected="Give --yes if that is meant.",
+            )
+        typer.confirm("Approve?", abort=True, err=True)
 
     where = _where(app_folder, url, token)
     _change(out, where, name, permissions or [], granted=True, confirm=confirm)

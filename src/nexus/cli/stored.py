@@ -64,7 +64,7 @@ class StoredApplication:
     ) -> None:
         self.settings = settings
         self.store = store
-        self._database = database
+        self.database = database
         self._grants = Grants(store, automatic=settings.grants_by_itself)
         self._box = secret_box_of(settings)
         self._values = StoredValues(
@@ -173,9 +173,9 @@ class StoredApplication:
 
     def secret_rotation(self) -> SecretRotation:
         """Give what exchanges the key of the secrets; the application was opened to store."""
-        if self._database is None or not isinstance(self.store, SqlKeyValueStore):
+        if self.database is None or not isinstance(self.store, SqlKeyValueStore):
             raise RuntimeError(_NOT_TO_STORE)
-        return secret_rotation_of(self.settings, self._database, self.store, self._box)
+        return secret_rotation_of(self.settings, self.database, self.store, self._box)
 
     @asynccontextmanager
     async def changing(self, action: str, plugin: str = "") -> AsyncIterator[Change]:
@@ -185,10 +185,10 @@ class StoredApplication:
             action: What is done.
             plugin: Which plugin it concerns.
         """
-        if self._database is None:
+        if self.database is None:
             raise RuntimeError(_NOT_TO_STORE)
-        log = await audit_log(self._database)
-        async with self._database.transaction():
+        log = await audit_log(self.database)
+        async with self.database.transaction():
             change = Change()
             yield change
             await log.write(

@@ -22,6 +22,7 @@ def renew(app_folder: AppFolder = None, as_json: AsJson = False) -> None:
     The application must not run. NEXUS_ADMIN_TOKEN, where it is set, stays valid.
     """
     from nexus.cli.connection import Where, must_not_run
+    from nexus.cli.served import must_not_be_served
     from nexus.cli.stored import stored_application
     from nexus.errors import DatabaseInUse
     from nexus.security import AdminTokens
@@ -30,11 +31,11 @@ def renew(app_folder: AppFolder = None, as_json: AsJson = False) -> None:
     settings = Where(folder=app_folder).settings()
 
     async def make() -> str:
-        async with (
-            stored_application(settings, write=True) as stored,
-            stored.changing("token.renew"),
-        ):
-            return await AdminTokens(stored.store).renew()
+        async with stored_application(settings, write=True) as stored:
+            assert stored.database is not None  # noqa: S101 - it is to be written to
+            await must_not_be_served(stored.database, "renew the token")
+            async with stored.changing("token.renew"):
+                return await AdminTokens(stored.store).renew()
 
     try:
         token = asyncio.run(make())

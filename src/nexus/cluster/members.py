@@ -143,12 +143,16 @@ class Members:
         self.state, self.acknowledged = "joining", -1
         self.outcomes.clear()
         self._since = datetime.now(UTC).isoformat()
+        await self.open()
+        await self.report()
+
+    async def open(self) -> None:
+        """Make the table where it is missing; several processes may do it at once."""
         types = _TYPES[self._database.engine]
         async with self._database.transaction() as transaction:
             if self._database.engine == "postgresql":
                 await transaction.fetch_one("SELECT pg_advisory_xact_lock($1)", (_LOCK,))
             await transaction.execute(_TABLE.format(**types))
-        await self.report()
 
     async def report(self) -> None:
         """Tell that this process is alive, and how far it is."""

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from nexus.errors import EventEngineChanged, EventJournalTaken
+from nexus.data.database import DEFAULT_LIMITS
+from nexus.data.engines.opening import make_database
+from nexus.errors import EventEngineChanged, EventEngineUnavailable, EventJournalTaken
 from nexus.events.durable.origin import Origin
+from nexus.events.durable.outbox_rows import OutboxRows
 from nexus.events.engines.sql import SqlJournal
 from nexus.events.event import Event
 from nexus.events.log import SubscriptionKey
@@ -123,3 +126,35 @@ async def test_several_processes_begin_with_an_engine_at_once(store: Any, hands:
         await hands.append(log, number)
     found = await hands.fetch(logs[1].stream(KEY), 4)
     assert hands.numbers(found) == [0, 1, 2, 3]
+
+
+async def test_what_is_in_the_outbox_goes_to_the_database_with_the_switch(
+    store: Any, sql: Any, hands: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await store.open(alone=True)
+    await log.declare("mail", ["user.*"])
+
+    async def away(rows: Any) -> Any:
+        raise EventEngineUnavailable(engine="x", location="y", reason=f"away with {len(rows)}")
+
+    monkeypatch.setattr(log.journal, "append", away)
+    monkeypatch.setattr(log.journal, "append_again", away)
+    database = store.database(log)
+    async with database.transaction():
+        await hands.append(log, 1, 2)
+    assert await log.on_the_way() == 2
+    await store.close()
+
+    database = make_database(sql.url, limits=DEFAULT_LIMITS)
+    await database.open()
+    journal = SqlJournal(database)
+    await Origin(database, journal, journal).open(switch=True)
+    rows = OutboxRows(database)
+    assert await rows.count() == 2
+    await rows.move_into(journal)
+    assert await rows.count() == 0
+    await journal.close()
+    await database.close()
+    log = await sql.open(alone=True)
+    found = await hands.fetch(log.stream(KEY), 2)
+    assert hands.numbers(found) == [1, 2]

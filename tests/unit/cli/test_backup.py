@@ -1,8 +1,10 @@
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
+from nexus.app import create_nexus_app
 from nexus.data import sole_use
 
 
@@ -86,11 +88,9 @@ def test_a_running_application_is_not_restored(nexus, stored, application, tmp_p
 
 
 async def test_a_new_token_opens_the_management_api(application: Path) -> None:
-    import asyncio
 
     from typer.testing import CliRunner
 
-    from nexus import create_nexus_app
     from nexus.cli.main import app
 
     first, second = [
@@ -106,3 +106,23 @@ async def test_a_new_token_opens_the_management_api(application: Path) -> None:
 def test_a_backup_names_what_it_copied(nexus, stored, application, tmp_path: Path) -> None:
     said = nexus("backup", str(tmp_path / "backup.db"))
     assert f"It is a copy of {application / 'data' / 'nexus.db'}.\n" in said.out
+
+
+async def test_a_database_that_others_may_use_too_is_not_changed_beside_an_application(
+    nexus, application: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file is locked there, as with a server's database."""
+    monkeypatch.setenv("NEXUS_DATABASE__SHARED", "true")
+    commands = (("token", "renew", "--json"), ("events", "switch", "--yes", "--json"))
+    made = create_nexus_app(application, environ=os.environ, configure_logging=False)
+    async with made.running():
+        for words in commands:
+            said = await asyncio.to_thread(nexus, *words)
+            assert said.error["code"] == "must-not-run", words
+            assert f":{os.getpid()}" in said.error["message"]
+        assert made.tokens.accepts(made.first_token)
+    for words in commands:
+        assert (await asyncio.to_thread(nexus, *words)).code == 0, words
+    said = await asyncio.to_thread(nexus, "audit", "--json")
+    actions = [each["action"] for each in said.json["items"]]
+    assert {"token.renew", "events.switch"} <= set(actions)

@@ -91,7 +91,10 @@ class Keeper:
         """Tell an operator that the log cannot be worked with, once for each time it is away."""
         if not self.trouble:
             self.trouble = str(error)
-            logger.warning("The event log waits for its database", extra={"reason": str(error)})
+            logger.error(
+                "The event log cannot be worked with; it is tried again",
+                extra={"reason": str(error)},
+            )
 
     # The work
 

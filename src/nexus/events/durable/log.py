@@ -143,6 +143,10 @@ class DurableLog:
         """How many bytes it takes, about, with what is on its way there."""
         return self._publishing.size
 
+    async def on_the_way(self) -> int:
+        """Tell how many events of committed transactions are not in the journal yet."""
+        return 0 if self.outbox is None else await self.outbox.count()
+
     @property
     def told(self) -> str:
         """Why it cannot be worked with; empty when it can."""

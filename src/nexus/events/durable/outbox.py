@@ -19,29 +19,12 @@ from nexus.events.durable.claims import Claims
 from nexus.events.durable.dialect import Dialect
 from nexus.events.durable.ending import end
 from nexus.events.durable.journal import Journal, Placed
+from nexus.events.durable.outbox_rows import OutboxRows
 from nexus.events.durable.rows import COLUMNS, OVERHEAD, EventRow, event_of, row_of, size_of
-from nexus.events.durable.tables import make_tables
 from nexus.events.event import Event
 
 logger = logging.getLogger(__name__)
 
-_TABLE: Final = (
-    """
-    CREATE TABLE IF NOT EXISTS nexus_event_outbox (
-        number {serial},
-        worker {key} NOT NULL,
-        id {key} NOT NULL UNIQUE,
-        name {word} NOT NULL,
-        data {text} NOT NULL,
-        source {word} NOT NULL,
-        time_ns {number} NOT NULL,
-        correlation_id {word},
-        causation_id {word},
-        ordering_key {text},
-        version {number}
-    ) {options}
-    """,
-)
 _ADD: Final = (
     f"INSERT INTO nexus_event_outbox (worker, {COLUMNS})"  # noqa: S608
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -85,6 +68,8 @@ class Outbox:
         trouble: Callable[[Exception], None],
     ) -> None:
         self._database = database
+        self._rows = OutboxRows(database)
+        self.count = self._rows.count
         self._dialect = Dialect.of(database.engine)
         self._journal = journal
         self._claims = claims
@@ -119,7 +104,7 @@ class Outbox:
 
     async def open(self) -> None:
         """Make the table, and take over what nobody else will take to the journal."""
-        await make_tables(self._database, _TABLE)
+        await self._rows.open()
         await self.adopt()
         self._task = asyncio.get_running_loop().create_task(
             self._run(), name="nexus.events.relay", context=Context()

@@ -157,6 +157,10 @@ class EventLog(Protocol):
         """Give a subscription to work on; there is one stream for each, whoever asks."""
         ...
 
+    async def on_the_way(self) -> int:
+        """Tell how many events of committed transactions, of all processes, are not in it yet."""
+        ...
+
     async def lag(self) -> Sequence[Lag]:
         """Say how far each subscription is behind, in the order of plugin and pattern."""
         ...

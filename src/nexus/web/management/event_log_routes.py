@@ -43,6 +43,9 @@ class LogState(BaseModel):
     size: int = Field(description="In bytes.")
     limit: int = Field(description="In bytes; see events.log_limit.")
     trouble: str = Field(description="Why it cannot be worked with; empty when it can.")
+    outbox: int = Field(
+        description="Events of committed transactions that are on their way to NATS or Redis."
+    )
 
 
 class Subscriptions(BaseModel):
@@ -103,7 +106,7 @@ def event_log_router(context: ManagementContext) -> APIRouter:
         return Subscriptions(
             items=[asdict(each) for each in bus.figures().subscriptions],
             durable=durable,
-            log=_state(log),
+            log=await _state(log),
         )
 
     @router.post(
@@ -146,11 +149,12 @@ def _view(lag: Lag) -> DurableSubscription:
     )
 
 
-def _state(log: EventLog) -> LogState:
+async def _state(log: EventLog) -> LogState:
     condition = log.condition
     return LogState(
         events=int(log.figures().get("log_events", 0)),
         size=condition.size,
         limit=condition.limit,
         trouble=condition.trouble,
+        outbox=await log.on_the_way(),
     )
