@@ -5,8 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from nexus.manifest.config_field import ConfigField
+
 _WORDS: Final = {True: "true", False: "false"}
 
+_HOW_WRITTEN: Final = {
+    "array": ', written in JSON, such as ["red", "blue"]',
+    "object": ', written in JSON, such as {"color": "red", "size": 3}',
+    "any": ', such as "red", 3, true or ["red", "blue"]',
+}
 _SOURCES: Final = {"stored": "what was set here", "manifest.json": "the manifest"}
 
 
@@ -146,6 +153,8 @@ def changes_of(
             continue
         if entry["secret"] or value != entry["value"] or type(value) is not type(entry["value"]):
             changes[key] = value
+            if problem := _problem_of(entry["declaration"], value):
+                problems[key] = problem
     return changes, problems
 
 
@@ -163,8 +172,24 @@ def _value_of(entry: Mapping[str, Any], text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         expected = declared["expected"] if declared else "a value in JSON"
-        message = f"Expected {expected}."
+        message = f"Expected {expected}{_HOW_WRITTEN.get(kind, '')}."
         raise ValueError(message) from error
+
+
+def _problem_of(declared: Mapping[str, Any] | None, value: Any) -> str:
+    """Say what is wrong with a value, so that all are told at once; the application judges too."""
+    if declared is None or value is None:
+        return ""
+    field = ConfigField(
+        type=declared["type"],
+        min=declared["min"],
+        max=declared["max"],
+        pattern=declared["pattern"],
+        enum=tuple(declared["enum"]),
+    )
+    if field.check(value) is None:
+        return ""
+    return f"Expected {declared['expected']}{_HOW_WRITTEN.get(declared['type'], '')}."
 
 
 def _string_of(entry: Mapping[str, Any], text: str) -> str | None:

@@ -47,10 +47,23 @@ def dead_letter_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) 
         if choice is None:
             said = Said(kind="bad", text="Nothing was chosen.")
             return pages.after(visitor, "events/dead", said)
+        if is_drop and not visitor.form.get("sure"):
+            return _asked(pages, visitor, choice)
         answer = await visitor.change("POST", f"{_DEAD}/{'drop' if is_drop else 'replay'}", choice)
         return pages.after(visitor, "events/dead", _outcome(answer, is_drop=is_drop))
 
     return router
+
+
+def _asked(pages: Pages, visitor: Visitor, choice: dict[str, Any]) -> Response:
+    """Ask whether what is chosen is to be dropped, which cannot be undone."""
+    return pages.show(
+        visitor,
+        "dead_drop",
+        current="events",
+        choice=choice,
+        number=len(choice.get("ids", ())),
+    )
 
 
 def _choice(form: Any) -> dict[str, Any] | None:

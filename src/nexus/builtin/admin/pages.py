@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nexus.builtin.admin import wording
 from nexus.builtin.admin.assets import Assets
 from nexus.builtin.admin.said import Said, said_to
-from nexus.builtin.admin.visitor import base_of
+from nexus.builtin.admin.visitor import base_of, known_visitor
 
 if TYPE_CHECKING:
     from nexus.builtin.admin.visitor import Visitor
@@ -106,7 +106,10 @@ class Pages:
     def failure(self, request: Request, status: int, detail: str) -> Response:
         """Give the page that says why there is no other."""
         title = HTTPStatus(status).phrase
-        return self.bare(request, "failure", status=status, title=title, detail=detail)
+        visitor = known_visitor(request)
+        if visitor is None:
+            return self.bare(request, "failure", status=status, title=title, detail=detail)
+        return self.show(visitor, "failure", status=status, title=title, detail=detail)
 
     def after(self, visitor: "Visitor", path: str, said: Said | None = None) -> Response:
         """Send the browser to the page that shows what a change has come to.

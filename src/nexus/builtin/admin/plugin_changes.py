@@ -1,5 +1,6 @@
 """What operators do with a plugin on its page."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Response
@@ -41,7 +42,7 @@ def change_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) -> AP
         name: str, key: str, visitor: Annotated[Visitor, Depends(visiting)]
     ) -> Response:
         answer = await visitor.change("PATCH", f"/api/v1/plugins/{name}/config", {key: None})
-        said = _told(answer, f"{key} is as it would be by itself.")
+        said = _told(answer, f"{key} is as it would be by itself.", "configuration")
         return pages.after(visitor, f"plugins/{name}#configuration", said)
 
     @router.post("/plugins/{name}/{action}")
@@ -68,14 +69,16 @@ async def _act(pages: Pages, visitor: Visitor, name: str, action: str) -> Respon
             text=f"{_DONE[action]} {plugin['title']} is {plugin['state']}."
             f"{f' {reason}' if reason else ''}",
         )
-    anchor = "#permissions" if action in {"approve", "revoke"} else ""
-    return pages.after(visitor, f"plugins/{name}{anchor}", said)
+    place = "permissions" if action in {"approve", "revoke"} else ""
+    anchor = f"#{place}" if place else ""
+    return pages.after(visitor, f"plugins/{name}{anchor}", replace(said, place=place))
 
 
 async def _configure(pages: Pages, visitor: Visitor, name: str) -> Response:
     """Store what the form says, all or nothing; what is refused is shown beside its field."""
     address = f"/api/v1/plugins/{name}/config"
-    entries = (await visitor.see(address))["items"]
+    before = await visitor.see(address)
+    entries = before["items"]
     sent = {
         key.removeprefix(_SETTING): str(value)
         for key, value in visitor.form.items()
@@ -83,15 +86,13 @@ async def _configure(pages: Pages, visitor: Visitor, name: str) -> Response:
     }
     changes, problems = changes_of(entries, sent)
     if not problems and not changes:
-        return pages.after(
-            visitor, f"plugins/{name}#configuration", Said(kind="good", text="Nothing has changed.")
-        )
+        said = Said(kind="good", text="Nothing has changed.", place="configuration")
+        return pages.after(visitor, f"plugins/{name}#configuration", said)
     if not problems:
         answer = await visitor.change("PATCH", address, changes)
         if answer.is_success:
-            return pages.after(
-                visitor, f"plugins/{name}#configuration", _of_stored(answer, changes)
-            )
+            said = _of_stored(answer, changes, before["state"])
+            return pages.after(visitor, f"plugins/{name}#configuration", said)
         problems = _problems_of(answer)
     return await plugin_page(
         pages, visitor, name, sent=sent, problems=problems, status=_UNPROCESSABLE
@@ -105,15 +106,17 @@ def _problems_of(answer: Answer) -> dict[str, str]:
     return {document.get("field", ""): f"Expected {expected}." if expected else answer.detail}
 
 
-def _of_stored(answer: Answer, changes: dict[str, Any]) -> Said:
+def _of_stored(answer: Answer, changes: dict[str, Any], state_before: str) -> Said:
     now = answer.json()
     names = ", ".join(sorted(changes))
     text = f"Stored: {names}."
-    if now["state"] == "running":
+    if now["state"] == "running" and state_before != "running":
+        text += " The plugin has started with it."
+    elif now["state"] == "running":
         text += " A change reloads no plugin by itself; reload it if it reads its settings once."
     else:
         text += f" The plugin is {now['state']}. {now['reason']}"
-    return Said(kind="good", text=text)
+    return Said(kind="good", text=text, place="configuration")
 
 
 def _of_rescan(answer: Answer) -> Said:
@@ -123,7 +126,7 @@ def _of_rescan(answer: Answer) -> Said:
     return Said(kind="good", text=f"New: {', '.join(new)}." if new else "There is nothing new.")
 
 
-def _told(answer: Answer, done: str) -> Said:
+def _told(answer: Answer, done: str, place: str = "") -> Said:
     if answer.is_success:
-        return Said(kind="good", text=done)
-    return Said(kind="bad", text=answer.detail)
+        return Said(kind="good", text=done, place=place)
+    return Said(kind="bad", text=answer.detail, place=place)

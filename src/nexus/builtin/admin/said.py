@@ -21,14 +21,16 @@ class Said:
     Attributes:
         kind: Whether it was done.
         text: The words.
+        place: The section of the page that they stand in; at its top when empty.
     """
 
     kind: Kind
     text: str
+    place: str = ""
 
     def keep(self, response: Response, base: str) -> None:
         """Have the browser keep it until a page shows it."""
-        value = quote(json.dumps([self.kind, self.text[:_LONGEST]]))
+        value = quote(json.dumps([self.kind, self.text[:_LONGEST], self.place]))
         response.set_cookie(
             _COOKIE, value, max_age=_SECONDS, path=base, httponly=True, samesite="strict"
         )
@@ -41,7 +43,7 @@ class Said:
 def said_to(request: Request) -> Said | None:
     """Give what the browser has kept for this page."""
     try:
-        kind, text = json.loads(unquote(request.cookies.get(_COOKIE, "null")))
+        kind, text, place = json.loads(unquote(request.cookies.get(_COOKIE, "null")))
     except (ValueError, TypeError):
         return None
-    return Said(kind="good" if kind == "good" else "bad", text=str(text))
+    return Said(kind="good" if kind == "good" else "bad", text=str(text), place=str(place))

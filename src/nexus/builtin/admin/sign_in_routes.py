@@ -16,6 +16,7 @@ from nexus.builtin.admin.visitor import (
     Visitor,
     base_of,
     has_session,
+    known_visitor,
 )
 from nexus.plugins import BasePlugin
 from nexus.plugins.caller import Answer
@@ -114,7 +115,7 @@ def sign_in_router(
 
     @router.post("/sign-out")
     async def leave(request: Request) -> Response:
-        visitor = await visiting(request)
+        visitor = await _leaving(request, visiting)
         response = _go(f"{visitor.base}/sign-in")
         await _end_session(visitor, response)
         for name in (*TOKEN_COOKIES, CSRF_COOKIE):
@@ -122,6 +123,16 @@ def sign_in_router(
         return response
 
     return router
+
+
+async def _leaving(request: Request, visiting: Visiting) -> Visitor:
+    """Give who signs out: whoever may see no page may do so all the same."""
+    try:
+        return await visiting(request)
+    except PageFailure:
+        if (visitor := known_visitor(request)) is None:
+            raise
+        return visitor
 
 
 async def _end_session(visitor: Visitor, response: Response) -> None:

@@ -24,6 +24,7 @@ CSRF_COOKIE: Final = "nexus_admin_csrf"
 
 CSRF_FIELD: Final = "csrf"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+_STATE: Final = "nexus_admin_visitor"
 _CROSS_SITE: Final = "cross-site-refused"
 
 Visiting = Callable[[Request], Awaitable["Visitor"]]
@@ -105,6 +106,12 @@ class Visitor:
         return answer
 
 
+def known_visitor(request: Request) -> Visitor | None:
+    """Give whoever has been found to look at the page of this request."""
+    found: Visitor | None = getattr(request.state, _STATE, None)
+    return found
+
+
 def base_of(request: Request) -> str:
     """Give the path that the pages are below, with the application's root path in front."""
     root: str = request.scope.get("root_path", "")
@@ -120,32 +127,16 @@ def visiting(plugin: BasePlugin) -> Visiting:
 
     async def visitor(request: Request) -> Visitor:
         form = await request.form() if request.method == "POST" else FormData()
-        sent = str(form.get(CSRF_FIELD, "") or request.headers.get("x-csrf-token", ""))
-        token = token_of(request)
-        if token is not None:
-            csrf = csrf_of(token)
-            if request.method == "POST" and not hmac.compare_digest(
-                csrf.encode(), sent.encode("utf-8", "replace")
-            ):
-                raise PageFailure(
-                    status=_FORBIDDEN,
-                    detail="This form is not of a page of yours. Go back, load the page again,"
-                    " and repeat what you did.",
-                )
-            caller = plugin.on_behalf_of(request, {"Authorization": f"Bearer {token}"})
-        else:
-            csrf = request.cookies.get(CSRF_COOKIE, "")
-            caller = plugin.on_behalf_of(request, {"X-CSRF-Token": sent} if sent else None)
+        caller, csrf = _acting(plugin, request, form)
         answer = await caller.get("/api/v1/me")
         if answer.status == _UNAUTHORIZED:
             raise _to_sign_in(request)
-        if not answer.is_success:
-            raise PageFailure(status=answer.status, detail=answer.detail)
-        me = answer.json()
+        me = answer.json() if answer.is_success else await _without_rights(caller, answer)
         by_session = me["method"] == "session"
         if by_session and not csrf:
             raise Redirect(f"{base_of(request)}/session?next={quote(_address(request))}")
-        return Visitor(
+        others = await caller.get("/api/v1/admin-pages")
+        found = Visitor(
             request=request,
             caller=caller,
             name=me["name"],
@@ -153,10 +144,46 @@ def visiting(plugin: BasePlugin) -> Visiting:
             by_session=by_session,
             csrf=csrf,
             form=form,
-            others=(await caller.get("/api/v1/admin-pages")).json()["items"],
+            others=others.json()["items"] if others.is_success else (),
         )
+        setattr(request.state, _STATE, found)
+        if not answer.is_success:
+            raise PageFailure(status=answer.status, detail=answer.detail)
+        return found
 
     return visitor
+
+
+def _acting(plugin: BasePlugin, request: Request, form: FormData) -> tuple[Caller, str]:
+    """Give who acts in the visitor's name, and what the forms of their pages send along."""
+    sent = str(form.get(CSRF_FIELD, "") or request.headers.get("x-csrf-token", ""))
+    token = token_of(request)
+    if token is None:
+        headers = {"X-CSRF-Token": sent} if sent else None
+        return plugin.on_behalf_of(request, headers), request.cookies.get(CSRF_COOKIE, "")
+    csrf = csrf_of(token)
+    if request.method == "POST" and not hmac.compare_digest(
+        csrf.encode(), sent.encode("utf-8", "replace")
+    ):
+        raise PageFailure(
+            status=_FORBIDDEN,
+            detail="This form is not of a page of yours. Go back, load the page again,"
+            " and repeat what you did.",
+        )
+    return plugin.on_behalf_of(request, {"Authorization": f"Bearer {token}"}), csrf
+
+
+async def _without_rights(caller: Caller, refusal: Answer) -> dict[str, Any]:
+    """Give a user who has signed in and may see no page, so that they can sign out."""
+    own = await caller.get("/plugins/auth/me")
+    if refusal.status != _FORBIDDEN or not own.is_success:
+        raise PageFailure(status=refusal.status, detail=refusal.detail)
+    me = own.json()
+    return {
+        "name": f"user:{me['username']}",
+        "permissions": me["permissions"],
+        "method": "session",
+    }
 
 
 def token_of(request: Request) -> str | None:

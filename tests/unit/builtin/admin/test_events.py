@@ -61,7 +61,17 @@ async def test_an_event_is_followed_to_its_dead_letter_which_is_retried_and_drop
     await browser.send("/admin/plugins/shop/configure", dead, **{"setting:courier": "none"})
     await publish(browser)
     await dead_letters(browser, 1)
-    dropped = await browser.send(dead, dead, action="drop", subscription="shop:order.placed")
+    asked = await browser.send(dead, dead, action="drop", subscription="shop:order.placed")
+    assert "Drop all of a subscription?" in asked.text
+    [letter] = [each["id"] for each in await dead_letters(browser, 1)]
+    assert f'value="{letter}"' in await browser.see(dead)
+    assert "checked" not in await browser.see(dead)
+    asked = await browser.send(dead, dead, action="drop", id=letter)
+    assert "Drop 1 dead letter?" in asked.text
+    assert 'name="sure" value="true"' in asked.text
+    assert f'name="id" value="{letter}"' in asked.text
+    await dead_letters(browser, 1)
+    dropped = await browser.send(dead, dead, action="drop", id=letter, sure="true")
     assert "1 letter dropped." in dropped.text
     assert "There are none." in dropped.text
 

@@ -48,7 +48,9 @@ async def test_settings_are_changed_by_a_form(site: Site) -> None:
     form = {"setting:courier": "bike", "setting:limit": "5", "setting:open": "false"}
     form |= {"setting:key": "sesame", "setting:tags": '["a", "b"]'}
     stored = await browser.send(f"{page}/configure", page, **form)
-    assert "Stored: courier, key, limit, open, tags." in stored.text
+    assert "Stored: courier, key, limit, open, tags. A change reloads no plugin" in stored.text
+    assert "Stored:" in stored.text.partition('id="configuration"')[2], "beside the form"
+    assert stored.text.count("Stored:") == 1
     config = site.app.manager.controller("shop").configuration
     assert config is not None
     keys = ("courier", "limit", "open", "key", "tags")
@@ -60,8 +62,11 @@ async def test_settings_are_changed_by_a_form(site: Site) -> None:
     assert refused.status_code == 422
     assert "Expected an integer from 1 to 9." in refused.text
     assert 'value="12"' in refused.text
-    refused = await browser.send(f"{page}/configure", page, **{"setting:tags": "[a"})
-    assert "Expected an array." in refused.text
+    wrong = {"setting:tags": "[a", "setting:limit": "12", "setting:open": "false"}
+    refused = await browser.send(f"{page}/configure", page, **wrong)
+    assert "Expected an array, written in JSON, such as [" in refused.text
+    assert "Expected an integer from 1 to 9." in refused.text
+    assert refused.text.count('<div class="field wrong">') == 2
     same = await browser.send(f"{page}/configure", page, **{**form, "setting:key": ""})
     assert "Nothing has changed." in same.text
     assert config.get("key") == "sesame"
@@ -103,7 +108,8 @@ async def test_a_plugin_that_has_come_says_what_it_waits_for(site: Site, tmp_pat
     found = await browser.send("/admin/plugins/rescan", "/admin/plugins")
     assert "New: mail." in found.text
     assert "Fill in the settings" in await browser.see("/admin/")
-    await browser.send("/admin/plugins/mail/configure", "/admin/", **{"setting:port": "25"})
+    given = await browser.send("/admin/plugins/mail/configure", "/admin/", **{"setting:port": "25"})
+    assert "Stored: port. The plugin has started with it." in given.text
     assert site.app.manager.controller("mail").status.state is PluginState.RUNNING
 
 

@@ -1,5 +1,7 @@
 """Who comes to the pages, and what they may do there."""
 
+import re
+
 import pytest
 from tests.unit.builtin.admin.conftest import PASSWORD, TOKEN, Site
 
@@ -75,7 +77,14 @@ async def test_users_do_what_their_roles_allow(site_with_users: Site) -> None:
     assert "Changing settings needs" in await operator.see("/admin/plugins/shop")
 
     nobody = await site.user("nora", status=403)
-    await nobody.see("/admin/", status=403)
+    page = await nobody.see("/admin/", status=403)
+    assert "You are signed in as user:nora" in page
+    assert "Go to the overview" not in page
+    hidden = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert hidden
+    left = await nobody.send("/admin/sign-out", csrf=hidden[1])
+    assert left.status_code == 200
+    assert "Password" in await nobody.see("/admin/")
 
 
 async def test_a_session_that_was_begun_elsewhere_is_taken_up(site_with_users: Site) -> None:

@@ -48,6 +48,8 @@ async def test_users_are_made_and_shut_out_and_keys_shown_once(site_with_users: 
     assert "vera is there now." in made.text
     short = await admin.send("/admin/users", "/admin/users", username="eve", password="short")
     assert "at least 12 characters" in short.text
+    assert 'name="username" value="eve"' in short.text
+    assert "short" not in re.sub("short(er|est)", "", short.text.partition('id="new"')[2])
     viewer = site.browser()
     await viewer.send("/admin/sign-in", username="vera", password=PASSWORD)
     assert "/admin/users" not in await viewer.see("/admin/")
@@ -56,13 +58,16 @@ async def test_users_are_made_and_shut_out_and_keys_shown_once(site_with_users: 
     await viewer.see("/admin/events", status=403)
 
     form = {"label": "backup", "scopes": "nexus.view", "days": "30"}
-    page = (await viewer.send("/admin/keys", "/admin/keys", **form)).text
+    answer = await viewer.send("/admin/keys", "/admin/keys", **form)
+    assert answer.history[0].status_code == 303
+    page = answer.text
     key = re.search(r"nxk\.[\w.-]+", page)
     assert key
     plugins = await site.browser().client.get("/api/v1/plugins", headers={"X-API-Key": key[0]})
     assert plugins.status_code == 200
     page = await viewer.see("/admin/keys")
     assert key[0] not in page
+    assert page.count("/delete") == 1, "no page that is loaded again makes another"
     delete = re.search(r'action="(/admin/keys/[^"]+/delete)"', page)
     assert delete
     await viewer.send(delete[1], "/admin/keys")
