@@ -1,9 +1,13 @@
 """Passwords, sessions and what they may do, as ASVS 5.0 asks of them."""
 
+import gzip
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.builtin.auth.conftest import PASSWORD, SETUP, Site
+
+from nexus.builtin.auth import password_rules
 
 LONG = (
     "ä phrase with spaces, and more than seventy-two bytes of it, since some hashes stop there. Ω"
@@ -29,7 +33,7 @@ async def _fits(site: Site, password: str, name: str = "ann") -> bool:
     "password",
     [
         "aaaa bbbb cccc",
-        "123456789012",
+        "904811273655",
         LONG,
         "x" * 256,
         "密码密码密码密码密码密码",
@@ -53,6 +57,52 @@ async def test_a_password_that_is_too_short_or_absurd_is_refused(
     site: Site, password: str, status: int
 ) -> None:
     assert (await _make(site, password)).status_code == status
+
+
+async def test_a_common_password_is_refused_wherever_one_is_set(site: Site) -> None:
+    common = "Password1234"
+    made = await _make(site, common)
+    assert made.status_code == 422
+    assert "most common" in made.text
+    assert common not in made.text
+    token = await site.user("ann")
+    change = {"current": PASSWORD, "new": common}
+    assert (await site.call("POST", "/me/password", token, json=change)).status_code == 422
+    reset = {"token": "void", "password": common}
+    assert (await site.call("POST", "/password/reset", json=reset)).status_code == 422
+
+
+def test_each_length_has_its_three_thousand_commonest() -> None:
+    packed = Path(password_rules.__file__).with_name("common_passwords.txt.gz").read_bytes()
+    common = gzip.decompress(packed).decode().splitlines()
+    assert len(set(common)) == len(common)
+    for shortest in range(8, 17):
+        assert sum(len(each) >= shortest for each in common) >= 3000
+
+
+@pytest.mark.parametrize(
+    ("password", "status"),
+    [
+        ("Wilhelmina-2026", 422),
+        ("Nexus.Application", 422),
+        ("nexus wilhelmina 26", 422),
+        ("w.mayfield 1234", 422),
+        ("ACME-Anvils-1", 422),
+        ("wilhelmina eats lemons", 201),
+        ("2026 lemons for me", 201),
+    ],
+)
+async def test_a_password_is_more_than_names_that_others_know(
+    site: Site, password: str, status: int
+) -> None:
+    words = {"password_words": ["Acme", "anvils"]}
+    path = "/api/v1/plugins/auth/config"
+    async with site.client() as client:
+        answer = await client.patch(path, json=words, headers=site.management)
+        assert answer.status_code == 200, answer.text
+    user = {"username": "Wilhelmina", "email": "w.mayfield@example.com", "password": password}
+    made = await site.call("POST", "/users", await _root(site), json=user)
+    assert made.status_code == status, made.text
 
 
 async def test_a_password_is_changed_with_the_current_one_alone_and_ends_what_it_began(

@@ -6,11 +6,12 @@ The manifest says which permission each needs. Nobody gives away more than they 
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Request
 
 from nexus.builtin.auth import accounts, bodies
-from nexus.builtin.auth.answers import By, check_password, nothing_there
+from nexus.builtin.auth.answers import By, names_of, nothing_there
 from nexus.builtin.auth.parts import AuthParts
+from nexus.builtin.auth.password_rules import check_password
 from nexus.builtin.auth.records import record
 from nexus.security import User, require_permission
 from nexus.security.user import covers
@@ -62,9 +63,12 @@ def _add_users(router: APIRouter, parts: AuthParts) -> None:
         return {"items": [accounts.shown(each) for each in found]}
 
     @router.post("/users", status_code=201)
-    async def create(body: bodies.NewUser, keeper: UserKeeper, by: By) -> dict[str, Any]:
+    async def create(
+        body: bodies.NewUser, keeper: UserKeeper, by: By, request: Request
+    ) -> dict[str, Any]:
         """Make a user."""
-        await check_password(parts.plugin, body.password)
+        names = names_of(request, body.model_dump(include={"username", "email"}))
+        await check_password(parts.plugin, body.password, names)
         await _check_roles(parts, keeper, body.roles)
         document = await parts.accounts.create(
             body.username, body.password, email=body.email, roles=body.roles, by=by

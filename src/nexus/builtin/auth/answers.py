@@ -1,12 +1,12 @@
 """What several routes do alike."""
 
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, HTTPException, Request, Response
 
 from nexus.builtin.auth.records import Asker
 from nexus.builtin.auth.sessions import csrf_token
-from nexus.plugins import BasePlugin
 from nexus.security import User, require_user
 
 _SECURE: Final = "__Host-nexus_session"
@@ -52,15 +52,15 @@ def take_session(response: Response) -> None:
     response.delete_cookie(_PLAIN, path="/", httponly=True, samesite="lax")
 
 
-async def check_password(plugin: BasePlugin, password: str) -> None:
-    """Refuse a password that is too short.
+def names_of(request: Request, user: Mapping[str, Any]) -> list[str | None]:
+    """Give what a password of a user must be more than: names of the application and of the user.
 
-    Raises:
-        HTTPException: It is; 422.
+    Args:
+        request: Says whose application it is.
+        user: The user, as far as there is one; `username` and `email` count.
     """
-    shortest: int = await plugin.get_config("password_length")
-    if len(password) < shortest:
-        raise HTTPException(422, f"A password has at least {shortest} characters.")
+    email = user.get("email")
+    return [request.app.title, user.get("username"), email.partition("@")[0] if email else None]
 
 
 def nothing_there() -> HTTPException:

@@ -56,6 +56,11 @@ class Deliveries:
 
     async def redeem(self, kind: str, token: str) -> dict[str, Any] | None:
         """Use a token up; give its delivery, None when it is not valid."""
+        document = await self.find(kind, token)
+        return document if document and await self.take(document) else None
+
+    async def find(self, kind: str, token: str) -> dict[str, Any] | None:
+        """Give the delivery of a token, None when it is not valid; the token stays as it is."""
         id_, secret = parted(token)
         document: dict[str, Any] | None = await self._all.get(id_) if id_ else None
         if (
@@ -65,10 +70,10 @@ class Deliveries:
             or document["expires"] <= time.time()
         ):
             return None
-        gone = await self._take(document)
-        return document if gone else None
+        return document
 
-    async def _take(self, document: dict[str, Any]) -> bool:
+    async def take(self, document: dict[str, Any]) -> bool:
+        """Use the token of a delivery up; tell whether nobody has before."""
         try:
             return bool(
                 await self._all.delete(document["_id"], expected_version=document["_version"])

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from nexus.builtin.auth import accounts, api_keys, bodies
-from nexus.builtin.auth.answers import By, address_of, check_password, give_session, nothing_there
+from nexus.builtin.auth.answers import By, address_of, give_session, names_of, nothing_there
 from nexus.builtin.auth.deliveries import VERIFY
 from nexus.builtin.auth.parts import AuthParts
+from nexus.builtin.auth.password_rules import check_password
 from nexus.errors import CredentialsRefused
 from nexus.security import User, require_user
 from nexus.security.user import covers
@@ -60,7 +61,8 @@ def _add_proofs(router: APIRouter, parts: AuthParts) -> None:
         body: bodies.PasswordChange, user: InPerson, by: By, request: Request, response: Response
     ) -> dict[str, str]:
         """Set a new password; it ends all sessions and tokens, and begins a new session."""
-        await check_password(parts.plugin, body.new)
+        whose = {"username": user.username, "email": user.email}
+        await check_password(parts.plugin, body.new, names_of(request, whose))
         await parts.sign_in.by_password(user.username, body.current, address_of(request))
         await parts.accounts.set_password(user.id, body.new, by, action="user.password")
         if user.method != "session":

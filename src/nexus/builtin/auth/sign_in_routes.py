@@ -9,13 +9,14 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Form, HTTPException, Re
 from nexus.builtin.auth import bodies
 from nexus.builtin.auth.answers import (
     address_of,
-    check_password,
     give_session,
+    names_of,
     session_of,
     take_session,
 )
 from nexus.builtin.auth.deliveries import RESET, VERIFY
 from nexus.builtin.auth.parts import AuthParts
+from nexus.builtin.auth.password_rules import check_password
 from nexus.builtin.auth.records import Asker, record
 from nexus.builtin.auth.secret_text import digest
 from nexus.errors import ConfigKeyFixed, CredentialsRefused, DuplicateKey
@@ -43,7 +44,8 @@ def _add_setup(router: APIRouter, parts: AuthParts) -> None:
             raise CredentialsRefused
         if await parts.accounts.has_administrator():
             raise HTTPException(409, "There is an administrator already.")
-        await check_password(plugin, body.password)
+        names = names_of(request, {"username": body.username})
+        await check_password(plugin, body.password, names)
         async with plugin.db.transaction():
             try:
                 await plugin.db.collection("marks").insert({"_id": digest(token), "at": 0})
@@ -150,9 +152,10 @@ def _add_deliveries(router: APIRouter, parts: AuthParts) -> None:
     async def reset(body: bodies.Reset, request: Request) -> None:
         """Set a new password with a token that was delivered; it ends all sessions and tokens."""
         await parts.sign_in.take_attempt(address_of(request))
-        await check_password(parts.plugin, body.password)
-        delivery = await parts.deliveries.redeem(RESET, body.token)
-        if delivery is None:
+        delivery = await parts.deliveries.find(RESET, body.token)
+        user = await parts.accounts.all.get(delivery["user"]) if delivery else None
+        await check_password(parts.plugin, body.password, names_of(request, user or {}))
+        if delivery is None or not await parts.deliveries.take(delivery):
             raise CredentialsRefused
         by = Asker(address=address_of(request))
         await parts.accounts.set_password(
