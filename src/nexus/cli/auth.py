@@ -2,15 +2,19 @@
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
+from nexus.cli.errors import SetupRefused
 from nexus.cli.options import AppFolder, AsJson, Token, Url
 from nexus.cli.output import Output, stored_note
 
 if TYPE_CHECKING:
+    from nexus.cli.client import ManagementClient
     from nexus.cli.connection import Where
+
+_BROKEN: Final = frozenset({"failed", "quarantined", "invalid"})
 
 auth_app = typer.Typer(help="Users, as the built-in plugin auth knows them.", no_args_is_help=True)
 
@@ -27,16 +31,18 @@ def setup(
     """Make the one-time token with which the first administrator is made, and show it this once.
 
     It is stored as the secret setting setup_token of the plugin, and works while there is no
-    administrator. An earlier one is void.
+    administrator. An earlier one is void. None is made where it could not work: there is an
+    administrator already, or the plugin has failed.
     """
     from nexus.cli.connection import Where, maybe_connected
 
     out = Output(as_json=as_json)
     where = Where(folder=app_folder, url=url, token=token)
-    made = secrets.token_urlsafe(32)
+    made, waits = secrets.token_urlsafe(32), ""
     with maybe_connected(where) as (client, detail):
         running = client is not None
         if client is not None:
+            waits = _judge(client)
             client.patch("/plugins/auth/config", {"setup_token": made})
         else:
             _store(where, made)
@@ -48,8 +54,27 @@ def setup(
 
     database = None if running else where.settings().database_url.location
     out.result({"token": made, "running": running}, show)
+    if waits:
+        out.note(waits)
     if database is not None:
         out.note(stored_note(database, detail))
+
+
+def _judge(client: "ManagementClient") -> str:
+    """Say what a token for the running application has to wait for; nothing if it works now.
+
+    Raises:
+        SetupRefused: It could not work.
+    """
+    plugin = client.get("/plugins/auth")
+    state, reason = plugin["state"], plugin["reason"]
+    if state in _BROKEN:
+        raise SetupRefused(problem=f"The plugin auth is {state}. {reason}".strip())
+    if state != "running":
+        return f"The plugin auth is {state}, and the token works once it runs. {reason}".strip()
+    if client.of_plugin("auth", "/setup")["done"]:
+        raise SetupRefused(problem="There is an administrator already, who can make more users.")
+    return ""
 
 
 def _store(where: "Where", made: str) -> None:

@@ -71,6 +71,10 @@ class ManagementClient:
         given = {name: value for name, value in query.items() if value is not None}
         return self._call("GET", f"{API}{path}?{httpx.QueryParams(given)}" if given else API + path)
 
+    def of_plugin(self, name: str, path: str) -> Any:
+        """Read something that a plugin serves."""
+        return self._call("GET", f"/plugins/{name}{path}")
+
     def post(self, path: str, document: Any = None) -> Any:
         """Have something done."""
         return self._call("POST", API + path, document)

@@ -249,6 +249,20 @@ class NothingToTest(CommandError):
         return f"{self.data['problem']} {self.data['advice']}"
 
 
+class SetupRefused(CommandError):
+    """A token for the first administrator could not work."""
+
+    code = "setup-refused"
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, *, problem: str) -> None:
+        super().__init__(problem=problem)
+
+    @override
+    def render(self) -> str:
+        return f"{self.data['problem']} No token was made."
+
+
 class SettingNotFound(CommandError):
     """A plugin has no setting of this name."""
 

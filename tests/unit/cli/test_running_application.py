@@ -43,6 +43,9 @@ class Application:
     def patch(self, path: str, _document: Any) -> Any:
         return self.answers[path]
 
+    def of_plugin(self, name: str, path: str) -> Any:
+        return self.answers[f"/plugins/{name}{path}"]
+
     def health(self) -> Any:
         return self.answers["health"]
 
@@ -98,6 +101,24 @@ def test_what_starts_with_a_plugin_is_told(nexus, running, application) -> None:
     running.answers["/plugins"] = [before, after]
     said = nexus("plugin", "enable", "stock", "--json")
     assert said.json["others"] == [{"name": "shop", "state": "running", "reason": ""}]
+
+
+def test_no_setup_token_is_made_that_could_not_work(nexus, running) -> None:
+    running.answers = {
+        "/plugins/auth": plugin("auth", "failed", "The extra is missing."),
+        "/plugins/auth/setup": {"done": True},
+    }
+    refused = nexus("auth", "setup", "--json")
+    assert refused.code == 4
+    assert refused.error["code"] == "setup-refused"
+    assert "auth is failed. The extra is missing." in refused.error["message"]
+    running.answers["/plugins/auth"] = plugin("auth")
+    assert "an administrator already" in nexus("auth", "setup").err
+    running.answers["/plugins/auth/config"] = {}
+    running.answers["/plugins/auth/setup"] = {"done": False}
+    assert nexus("auth", "setup").code == 0
+    running.answers["/plugins/auth"] = plugin("auth", "blocked", NEEDED)
+    assert "works once it runs" in nexus("auth", "setup").err
 
 
 def report(**more: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from nexus.builtin.admin.setup import is_set_up
 from nexus.builtin.admin.visitor import Visitor
 
 _LOOKED_AT: Final = 10
@@ -45,6 +46,16 @@ class ToDo:
     action: str
 
 
+_NOBODY: Final = ToDo(
+    kind="warn",
+    title="There is no administrator yet",
+    reason="The plugin auth runs, and nobody has an account that may manage users.",
+    advice="Run 'nexus auth setup' in the application's folder; it says how to make the first one.",
+    link="plugins/auth",
+    action="Open the plugin",
+)
+
+
 async def things_to_do(
     visitor: Visitor,
     plugins: Sequence[Mapping[str, Any]],
@@ -64,6 +75,8 @@ async def things_to_do(
         activity: What has happened since somebody began to look.
     """
     found = _of_the_whole(system, subscriptions)
+    if not await is_set_up(visitor.caller):
+        found.append(_NOBODY)
     troubled = [each for each in plugins if each["state"] in _RANK and each["reason"]]
     troubled.sort(key=lambda each: (_RANK[each["state"]], each["name"]))
     looked_at = 0

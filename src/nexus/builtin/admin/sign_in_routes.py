@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from nexus.builtin.admin.failures import PageFailure, Redirect
 from nexus.builtin.admin.pages import Pages
+from nexus.builtin.admin.setup import is_set_up
 from nexus.builtin.admin.visitor import (
     CSRF_COOKIE,
     TOKEN_COOKIES,
@@ -39,13 +40,15 @@ class SignIn:
 
     async def form(self, request: Request, problem: str = "") -> Response:
         """Show the form, with the fields that are of use."""
-        answer = await self.plugin.on_behalf_of(request).get(f"{_AUTH}/me")
+        caller = self.plugin.on_behalf_of(request)
+        answer = await caller.get(f"{_AUTH}/me")
         return self.pages.bare(
             request,
             "sign_in",
             status=_UNAUTHORIZED if problem else 200,
             next=_own(request, request.query_params.get("next", "")),
             knows_users=answer.status in {200, _UNAUTHORIZED, _FORBIDDEN},
+            is_set_up=await is_set_up(caller),
             problem=problem,
         )
 

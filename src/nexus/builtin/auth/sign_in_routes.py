@@ -34,6 +34,11 @@ def sign_in_router(parts: AuthParts) -> APIRouter:
 
 
 def _add_setup(router: APIRouter, parts: AuthParts) -> None:
+    @router.get("/setup")
+    async def is_set_up() -> dict[str, bool]:
+        """Tell whether there is an administrator; where there is none, nobody can sign in yet."""
+        return {"done": await parts.accounts.has_administrator()}
+
     @router.post("/setup", status_code=201)
     async def setup(body: bodies.Setup, request: Request) -> dict[str, str]:
         """Make the first administrator with the token of `nexus auth setup`, which works once."""

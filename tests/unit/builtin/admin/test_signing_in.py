@@ -53,6 +53,17 @@ async def test_signing_in_leads_to_the_pages_and_nowhere_else(site: Site, elsewh
 
 async def test_users_do_what_their_roles_allow(site_with_users: Site) -> None:
     site = site_with_users
+    strange = await site.browser().see("/admin/sign-in")
+    assert "There is no account yet." in strange
+    assert "nexus auth setup" in strange
+    by_token = await site.signed_in()
+    assert "There is no administrator yet" in await by_token.see("/admin/")
+    await site.user("ada", "admin")
+    assert "no account yet" not in await site.browser().see("/admin/sign-in")
+    assert "no administrator yet" not in await by_token.see("/admin/")
+    page = await by_token.see("/admin/users", status=403)
+    assert "Sign in with a user&#39;s name" in page
+
     wrong = await site.browser().send("/admin/sign-in", username="eve", password="no")
     assert "The name or the password is wrong." in wrong.text
 
