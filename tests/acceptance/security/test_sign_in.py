@@ -156,6 +156,21 @@ async def test_a_session_ends_when_its_time_is_over(site: Site) -> None:
         assert (await browser.get("/plugins/auth/me")).status_code == 401
 
 
+async def test_a_session_that_is_not_used_ends_before_its_time(site: Site) -> None:
+    sessions = site.plugin.db.collection("sessions")
+    async with site.client() as browser:
+        await browser.post("/plugins/auth/login", json={"username": "root", "password": PASSWORD})
+        [session] = await sessions.find({})
+        long_ago = session["used"] - 3000
+        await sessions.update(session["_id"], {"used": long_ago})
+        assert (await browser.get("/plugins/auth/me")).status_code == 200
+        [session] = await sessions.find({})
+        assert session["used"] > long_ago + 2000  # the request counts as use
+        await sessions.update(session["_id"], {"used": session["used"] - 3600})
+        assert (await browser.get("/plugins/auth/me")).status_code == 401
+        assert session["expires"] > session["used"] + 3600
+
+
 async def test_shutting_a_user_out_ends_their_sessions_at_once(site: Site) -> None:
     await site.user("ann")
     body = {"username": "ann", "password": PASSWORD}

@@ -2,11 +2,14 @@
 
 import hmac
 import time
-from typing import Any
+from typing import Any, Final
 
 from nexus.builtin.auth.secret_text import digest, new_secret
 from nexus.errors import CrossSiteRefused
 from nexus.plugins import BasePlugin
+
+_NOTED_AT_LEAST: Final = 60.0
+"""Seconds of use after which it is noted again, or a tenth of the idle time where that is less."""
 
 
 class Sessions:
@@ -22,15 +25,26 @@ class Sessions:
         """
         secret = new_secret()
         lasts: int = await self._plugin.get_config("session_seconds")
+        now = time.time()
         await self._all.insert(
-            {"_id": digest(secret), "user": user, "expires": time.time() + lasts}
+            {"_id": digest(secret), "user": user, "used": now, "expires": now + lasts}
         )
         return secret
 
     async def user_of(self, secret: str) -> str | None:
-        """Give the id of a session's user, None when it has ended."""
+        """Give the id of a session's user, None when it has ended; this counts as use."""
         document = await self._all.get(digest(secret))
-        return document["user"] if document and document["expires"] > time.time() else None
+        now = time.time()
+        if document is None or document["expires"] <= now:
+            return None
+        idle: int = await self._plugin.get_config("session_idle_seconds")
+        used = document.get("used") or now - idle / 5  # none: it is of an older version
+        if used + idle <= now:
+            return None
+        if used + min(_NOTED_AT_LEAST, idle / 10) <= now:
+            await self._all.update(document["_id"], {"used": now})
+        user: str = document["user"]
+        return user
 
     async def end(self, secret: str) -> None:
         """End a session."""
