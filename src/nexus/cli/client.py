@@ -15,6 +15,15 @@ API: Final = "/api/v1"
 _TIMEOUT: Final = httpx.Timeout(10.0, read=300.0)
 """Seconds; an answer may take as long as a plugin's start, and the application limits that."""
 
+_LIVE: Final = httpx.Timeout(10.0, read=15.0)
+"""Seconds; an application that lives says so at once, unless something holds its event loop."""
+
+_HELD: Final = (
+    "it takes connections and does not answer. A plugin may be holding its event loop: the"
+    " application's log names the plugin, the file and the line. 'nexus run --safe-mode' starts"
+    " without it"
+)
+
 _LISTENING: Final = httpx.Timeout(10.0, read=60.0)
 """Seconds; a stream on which nothing happens says so four times a minute."""
 
@@ -60,10 +69,13 @@ class ManagementClient:
         """
         try:
             with self._reaching():
-                return self._http.get("/health/live").status_code == httpx.codes.OK
+                answer = self._http.get("/health/live", timeout=_LIVE)
+                return answer.status_code == httpx.codes.OK
         except ApplicationUnreachable as error:
             if isinstance(error.__cause__, httpx.ConnectError):
                 return False
+            if isinstance(error.__cause__, httpx.ReadTimeout):
+                raise ApplicationUnreachable(url=self.url, problem=_HELD) from error
             raise
 
     def get(self, path: str, **query: Any) -> Any:
