@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nexus.cli.exit_codes import ExitCode
 from nexus.cli.options import AppFolder, AsJson, Token, Url
 from nexus.cli.output import Output, count
 
@@ -42,6 +43,8 @@ def rotate(
         else:
             done = asyncio.run(_rotate(where.settings()))
     out.result(done, lambda: _show(out, done))
+    if done["lost"]:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 async def _rotate(settings: "Settings") -> dict[str, Any]:
@@ -61,7 +64,8 @@ def _show(out: Output, done: Mapping[str, Any]) -> None:
     out.say(f"Encrypted {secrets} anew; the key is {done['key']} now.", style="green")
     for lost in done["lost"]:
         out.say(
-            f"No key opens {lost['key']} of {lost['plugin']}. Set it again:"
+            f"No key opens {lost['key']} of {lost['plugin']}. Give the key that it was stored with"
+            " in NEXUS_SECURITY__FORMER_SECRET_KEYS and run this again, or set it anew:"
             f" nexus config set {lost['plugin']} {lost['key']}",
             style="yellow",
         )

@@ -19,6 +19,8 @@ _EXPECTED: Final = (
     "sql (the application's database), nats://host:4222 or redis://host:6379/0; a name and a"
     " password go before the host, and tls:// or rediss:// encrypts"
 )
+_DATABASE: Final = re.compile(r"(/\d*)?")
+"""Redis: the path is the number of a database."""
 STREAM_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What a stream may be called in all engines."""
 
@@ -69,6 +71,8 @@ def parse_engine(text: str) -> EventEngine:
         except ValueError:
             raise ValueError(_EXPECTED) from None
         if kind is None or not parts.hostname or "\0" in url:
+            raise ValueError(_EXPECTED)
+        if kind == "redis" and not _DATABASE.fullmatch(parts.path):
             raise ValueError(_EXPECTED)
         kinds.add(kind)
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

@@ -26,7 +26,7 @@ def test_an_engine_is_a_word_or_a_url(text: str, kind: str, url: str, location: 
     "text",
     [
         *("", "kafka", "postgres://secret@host", "nats://", "redis://h:port", "nats://a\0"),
-        *("redis://a,redis://b", "nats://a,redis://b", "NATS"),
+        *("redis://a,redis://b", "nats://a,redis://b", "NATS", "redis://a/b", "redis://a/1/2"),
     ],
 )
 def test_anything_else_is_refused_without_being_repeated(text: str) -> None:
