@@ -133,6 +133,17 @@ async def test_no_account_is_there_from_the_beginning(site: Site) -> None:
             assert not await _fits(site, password, name)
 
 
+async def test_an_address_is_changed_with_the_current_password_alone(site: Site) -> None:
+    token = await site.user("ann")
+    wanted = {"email": "ann@example.com"}
+    for proof, status in (({}, 422), ({"current": "not the current one"}, 401)):
+        answer = await site.call("PATCH", "/me", token, json={**wanted, **proof})
+        assert answer.status_code == status
+        assert (await site.call("GET", "/me", token)).json()["email"] is None
+    answer = await site.call("PATCH", "/me", token, json={**wanted, "current": PASSWORD})
+    assert answer.json()["email"] == "ann@example.com"
+
+
 async def test_a_session_is_long_random_and_another_each_time(site: Site) -> None:
     seen = set()
     for _ in range(20):

@@ -66,8 +66,9 @@ class RefreshToken(Body):
 
 
 class OwnChanges(Body):
-    """What users change of themselves."""
+    """What users change of themselves, and the password as a proof."""
 
+    current: Password
     email: Email | None
 
 

@@ -46,8 +46,14 @@ def _add_account(router: APIRouter, parts: AuthParts) -> None:
         return {**accounts.shown(document), "permissions": sorted(user.permissions)}
 
     @router.patch("")
-    async def change(body: bodies.OwnChanges, user: InPerson, by: By) -> dict[str, Any]:
-        """Change one's own e-mail address, which is then to be confirmed."""
+    async def change(
+        body: bodies.OwnChanges, user: InPerson, by: By, request: Request
+    ) -> dict[str, Any]:
+        """Change one's own e-mail address, which is then to be confirmed.
+
+        It takes the password: a forgotten one is set anew by way of this address.
+        """
+        await parts.sign_in.by_password(user.username, body.current, address_of(request))
         changes = {"email": body.email, "email_verified": False}
         document = await parts.accounts.change(user.id, changes, by)
         if document is None:

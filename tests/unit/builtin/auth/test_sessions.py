@@ -18,7 +18,7 @@ async def test_a_change_by_session_needs_the_token_of_that_session(site: Site) -
         csrf = (await browser.post("/plugins/auth/login", json=LOGIN)).json()["csrf_token"]
         foreign = (await other.post("/plugins/auth/login", json=LOGIN)).json()["csrf_token"]
         assert (await browser.get("/plugins/auth/me")).status_code == 200
-        change = {"email": "root@example.com"}
+        change = {"email": "root@example.com", "current": PASSWORD}
         for headers in ({}, {"X-CSRF-Token": "x"}, {"X-CSRF-Token": foreign}):
             answer = await browser.patch("/plugins/auth/me", json=change, headers=headers)
             assert answer.status_code == 403

@@ -124,7 +124,7 @@ async def test_a_forgotten_password_is_set_anew_by_what_another_plugin_delivers(
 async def test_an_address_is_confirmed_by_what_is_delivered_to_it(site: Site) -> None:
     token = await site.user("ada")
     assert (await site.call("POST", "/me/email/verification", token)).status_code == 409
-    await site.call("PATCH", "/me", token, json={"email": "ada@example.com"})
+    await site.call("PATCH", "/me", token, json={"email": "ada@example.com", "current": PASSWORD})
     assert (await site.call("POST", "/me/email/verification", token)).status_code == 202
     asked = await site.event("user.email_verification_requested")
     proof = await site.app.services.require("auth.deliveries").token(asked["delivery_id"])

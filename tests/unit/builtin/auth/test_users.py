@@ -32,8 +32,8 @@ async def test_users_are_made_changed_and_removed_and_the_events_tell(
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("PATCH", "/me", {"email": None, "roles": ["admin"]}),
-        ("PATCH", "/me", {"email": None, "email_verified": True}),
+        ("PATCH", "/me", {"email": None, "current": PASSWORD, "roles": ["admin"]}),
+        ("PATCH", "/me", {"email": None, "current": PASSWORD, "email_verified": True}),
         ("POST", "/me/keys", {"label": "x", "scopes": [], "user": "other"}),
         ("POST", "/users", {"username": "x", "password": PASSWORD, "active": True}),
         ("POST", "/users", {"username": "x", "password": PASSWORD, "_id": "x"}),
