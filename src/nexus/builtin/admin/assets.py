@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 
 from nexus.builtin.admin.failures import PageFailure
 
@@ -48,9 +49,9 @@ class Assets:
         """Give where a file is, below the base of the pages."""
         return f"/static/{self._addresses[name]}"
 
-    def router(self) -> APIRouter:
+    def router(self, route: type[APIRoute]) -> APIRouter:
         """Give the route that serves them, to everybody."""
-        router = APIRouter(include_in_schema=False)
+        router = APIRouter(route_class=route, include_in_schema=False)
 
         @router.get("/static/{name}")
         async def static(name: str, request: Request) -> Response:

@@ -106,8 +106,14 @@ def _field(entry: Mapping[str, Any], sent: Mapping[str, str], problems: Mapping[
         stored=entry["source"] == "stored",
         declared=declared is not None,
         has_value=value is not None,
-        problem=problems.get(key) or entry["problem"] or "",
+        problem=problems.get(key) or _problem_now(entry),
     )
+
+
+def _problem_now(entry: Mapping[str, Any]) -> str:
+    """Say what is wrong with a setting as it is; the top of the page says it at length."""
+    is_missing = entry["problem"] and entry["required"] and entry["value"] is None
+    return "It needs a value." if is_missing else entry["problem"] or ""
 
 
 def _kind(said: Mapping[str, Any]) -> str:

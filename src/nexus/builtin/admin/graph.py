@@ -12,6 +12,8 @@ from typing import Any, Final
 WIDTH, HEIGHT = 172, 40
 _ACROSS, _DOWN = 84, 16
 _MARGIN: Final = 16
+_APART: Final = 9
+"""Between lines that connect the same two plugins."""
 _TALLEST: Final = 16
 """So many plugins stand one above another at most; a larger layer takes several columns."""
 _IN_A_ROW: Final = 5
@@ -190,21 +192,30 @@ def _box(node: Mapping[str, Any], place: tuple[int, int], focus: str) -> Box:
 def _lines(edges: Sequence[Mapping[str, Any]], places: Mapping[str, tuple[int, int]]) -> list[Line]:
     """Give one line for all edges of a kind between two plugins."""
     labels = defaultdict(list)
+    beside = defaultdict(list)
     for each in edges:
-        labels[each["kind"], each["source"], each["target"]].append(each["label"])
+        kind, source, target = each["kind"], each["source"], each["target"]
+        labels[kind, source, target].append(each["label"])
+        if kind not in beside[source, target]:
+            beside[source, target].append(kind)
     return [
         Line(
             kind=kind,
-            path=_course(places[source], places[target]),
+            path=_course(places[source], places[target], _aside(beside[source, target], kind)),
             label=f"{target}: {kind} of {source} {', '.join(filter(None, found))}".strip(),
         )
         for (kind, source, target), found in labels.items()
     ]
 
 
-def _course(start: tuple[int, int], end: tuple[int, int]) -> str:
-    x, y = start[0] + WIDTH, start[1] + HEIGHT // 2
-    to_x, to_y = end[0], end[1] + HEIGHT // 2
+def _aside(kinds: Sequence[str], kind: str) -> int:
+    """Give how far below the middle a line is drawn, so that none hides another."""
+    return (2 * kinds.index(kind) - len(kinds) + 1) * _APART // 2
+
+
+def _course(start: tuple[int, int], end: tuple[int, int], aside: int) -> str:
+    x, y = start[0] + WIDTH, start[1] + HEIGHT // 2 + aside
+    to_x, to_y = end[0], end[1] + HEIGHT // 2 + aside
     if to_x > x:
         half = (x + to_x) // 2
         return f"M{x} {y}C{half} {y} {half} {to_y} {to_x} {to_y}"

@@ -17,6 +17,7 @@ from nexus.builtin.admin.plugin_changes import change_router
 from nexus.builtin.admin.plugin_routes import plugin_router
 from nexus.builtin.admin.sign_in_routes import sign_in_router
 from nexus.builtin.admin.system_routes import system_router
+from nexus.builtin.admin.unknown_routes import unknown_router
 from nexus.builtin.admin.user_routes import user_router
 from nexus.builtin.admin.visitor import visiting
 from nexus.plugins import BasePlugin
@@ -34,8 +35,8 @@ class AdminPlugin(BasePlugin):
         assets = Assets()
         pages = Pages(assets)
         visitor, route = visiting(self), page_route(pages)
-        return [
-            assets.router(),
+        routers = [
+            assets.router(route),
             sign_in_router(self, pages, visitor, route),
             overview_router(pages, visitor, route),
             plugin_router(pages, visitor, route),
@@ -49,3 +50,4 @@ class AdminPlugin(BasePlugin):
             dead_letter_router(pages, visitor, route),
             event_router(pages, visitor, route),
         ]
+        return [*routers, unknown_router(pages, routers, route)]

@@ -115,7 +115,7 @@ def _of_stored(answer: Answer, changes: dict[str, Any], state_before: str) -> Sa
     elif now["state"] == "running":
         text += " A change reloads no plugin by itself; reload it if it reads its settings once."
     else:
-        text += f" The plugin is {now['state']}. {now['reason']}"
+        text += f" The plugin is {now['state']}, for the reason at the top of the page."
     return Said(kind="good", text=text, place="configuration")
 
 

@@ -87,6 +87,11 @@ def words(value: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def worker(name: str) -> str:
+    """Give host and process of a worker without what tells it from others that had the number."""
+    return ":".join(name.split(":")[:2])
+
+
 def as_json(value: Any) -> str:
     """Give JSON for people to read."""
     return json.dumps(value, indent=2, ensure_ascii=False)
@@ -112,6 +117,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "figure": figure,
     "rate": rate,
     "words": words,
+    "worker": worker,
     "as_json": as_json,
     "short_json": short_json,
 }

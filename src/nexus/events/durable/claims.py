@@ -8,6 +8,8 @@ what the former holder acknowledges afterwards carries the old epoch and is refu
 import asyncio
 import json
 import logging
+import os
+import socket
 import time
 import uuid
 from collections.abc import Collection, Sequence
@@ -67,7 +69,7 @@ class Claims:
         self._renewing: asyncio.Task[None] | None = None
         self._plugins: Collection[str] | None = None
         self._turn = asyncio.Lock()
-        self.worker = str(uuid.uuid4())
+        self.worker = f"{socket.gethostname()[:100]}:{os.getpid()}:{uuid.uuid4().hex}"
 
     # Being alive
 

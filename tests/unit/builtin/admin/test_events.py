@@ -1,7 +1,9 @@
 """The pages of events, in a browser without scripts."""
 
 import asyncio
+import os
 import re
+import socket
 from typing import Any
 
 import httpx
@@ -43,6 +45,7 @@ async def test_an_event_is_followed_to_its_dead_letter_which_is_retried_and_drop
     assert "dead letter" in await browser.see("/admin/")
     lag = await browser.see("/admin/events/lag")
     assert "/admin/events/dead?subscription=shop%3Aorder.placed" in lag
+    assert f"<td>{socket.gethostname()[:100]}:{os.getpid()}</td>" in lag
     assert "no courier &lt;b&gt;today" in await browser.see("/admin/events/dead")
     page = await browser.see(f"/admin/events/dead/{letter}")
     assert "Traceback (most recent call last)" in page

@@ -42,6 +42,7 @@ def test_circles_of_events_are_drawn_too() -> None:
 def test_edges_of_one_kind_between_two_are_one_line_and_those_to_nobody_are_none() -> None:
     picture = drawn(nodes("a", "b"), [*edges("ab", "ab"), *edges("ab", kind="event"), *edges("zb")])
     assert sorted(each.kind for each in picture.lines) == ["dependency", "event"]
+    assert len({each.path for each in picture.lines}) == 2, "beside each other"
 
 
 def test_around_a_plugin_are_those_it_has_to_do_with() -> None:

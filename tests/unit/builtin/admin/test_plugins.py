@@ -1,5 +1,6 @@
 """The pages of plugins, in a browser without scripts."""
 
+import html
 import json
 from pathlib import Path
 
@@ -108,6 +109,9 @@ async def test_a_plugin_that_has_come_says_what_it_waits_for(site: Site, tmp_pat
     found = await browser.send("/admin/plugins/rescan", "/admin/plugins")
     assert "New: mail." in found.text
     assert "Fill in the settings" in await browser.see("/admin/")
+    shown = await browser.see("/admin/plugins/mail")
+    reason = site.app.manager.controller("mail").status.reason
+    assert html.unescape(shown).count(reason) == 1
     given = await browser.send("/admin/plugins/mail/configure", "/admin/", **{"setting:port": "25"})
     assert "Stored: port. The plugin has started with it." in given.text
     assert site.app.manager.controller("mail").status.state is PluginState.RUNNING

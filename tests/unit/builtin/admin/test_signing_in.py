@@ -39,6 +39,20 @@ async def test_the_management_token_opens_the_pages_and_forms_prove_to_be_theirs
     assert "Sign in" in await browser.see("/admin/")
 
 
+async def test_what_is_no_page_is_answered_by_one(site: Site) -> None:
+    browser = site.browser()
+    assert "makes a new one while the application is stopped" in await browser.see("/admin/sign-in")
+    for path in ("/admin/nothing", "/admin/static/nothing.css", "/admin/plugins/shop/a/b/c"):
+        answer = await browser.client.get(path)
+        assert answer.status_code == 404, path
+        assert answer.headers["content-type"].startswith("text/html")
+    answer = await browser.client.delete("/admin/events")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert answer.headers["content-type"].startswith("text/html")
+    answer = await browser.client.get("/admin/plugins/?state=failed", follow_redirects=False)
+    assert answer.headers["location"] == "/admin/plugins?state=failed"
+
+
 @pytest.mark.parametrize(
     "elsewhere", ["https://evil.test/", "//evil.test/", "/\\evil.test", "/docs", "javascript:x"]
 )
