@@ -192,7 +192,7 @@ def _box(node: Mapping[str, Any], place: tuple[int, int], focus: str) -> Box:
 def _lines(edges: Sequence[Mapping[str, Any]], places: Mapping[str, tuple[int, int]]) -> list[Line]:
     """Give one line for all edges of a kind between two plugins."""
     labels = defaultdict(list)
-    beside = defaultdict(list)
+    beside: dict[tuple[str, str], list[str]] = defaultdict(list)
     for each in edges:
         kind, source, target = each["kind"], each["source"], each["target"]
         labels[kind, source, target].append(each["label"])
