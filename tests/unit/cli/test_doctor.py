@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,11 @@ import pytest
 from nexus.cli.diagnosis import extras
 from nexus.cli.diagnosis.installation import diagnose_installation
 from nexus.cli.listening import bind
+from nexus.data.database import DEFAULT_LIMITS
+from nexus.data.engines.opening import make_database
+from nexus.data.url import DatabaseUrl
+from nexus.events.durable.origin import TABLE
+from nexus.events.durable.tables import make_tables
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - what is being tested
 
@@ -194,6 +200,31 @@ def test_a_server_of_events_that_does_not_answer_is_an_error(
     assert level == "error"
     assert f"{engine}://127.0.0.1:1" in message
     assert "word" not in said.out
+
+
+def test_an_engine_that_a_start_would_refuse_is_an_error(
+    nexus, application: Path, monkeypatch
+) -> None:
+    assert "event log" not in lines(nexus("doctor", "--json"), "Data")
+    (application / "data").mkdir(exist_ok=True)
+    asyncio.run(_use_nats_before(application / "data" / "nexus.db"))
+    said = nexus("doctor", "--json")
+    assert said.code == 1
+    level, told = lines(said, "Data")["event log"]
+    assert (level, "in nats, and events.engine says sql" in told) == ("error", True)
+
+
+async def _use_nats_before(path: Path) -> None:
+    database = make_database(DatabaseUrl(engine="sqlite", path=str(path)), limits=DEFAULT_LIMITS)
+    await database.open()
+    await make_tables(database)
+    await make_tables(database, TABLE)
+    await database.execute("INSERT INTO nexus_event_journal VALUES (1, 'me', 'nats', 'one')")
+    await database.execute(
+        "INSERT INTO nexus_event_subscriptions (plugin, pattern, last_position, acknowledged,"
+        " epoch, suspect, crashes) VALUES ('mail', 'user.*', 0, '', 0, 0, 0)"
+    )
+    await database.close()
 
 
 def test_the_url_of_an_engine_that_is_none_is_not_shown(nexus, application, monkeypatch) -> None:

@@ -22,9 +22,15 @@ def version_table(plugin: str) -> str:
 
 async def tables_of(database: Database, plugin: str) -> frozenset[str]:
     """Give the names of all tables of a plugin: of its models, its collections, its migrations."""
-    pattern = table_prefix(plugin).replace("_", "!_") + "%"
+    names = await tables_that_begin(database, table_prefix(plugin))
+    return frozenset(name for name in names if is_name_of(plugin, name))
+
+
+async def tables_that_begin(database: Database, prefix: str) -> frozenset[str]:
+    """Give the names of all tables that begin so."""
+    pattern = prefix.replace("_", "!_") + "%"
     rows = await database.fetch_all(_TABLES[database.engine], (pattern,))
-    return frozenset(name for (name,) in map(tuple, rows) if is_name_of(plugin, name))
+    return frozenset(name for (name,) in map(tuple, rows))
 
 
 async def reached(database: Database, plugin: str, tables: Iterable[str]) -> tuple[str, ...]:

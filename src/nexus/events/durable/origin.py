@@ -16,7 +16,7 @@ from nexus.events.durable.reach import TABLE as REACH
 from nexus.events.durable.reach import Reach
 from nexus.events.durable.tables import make_tables
 
-_TABLE: Final = (
+TABLE: Final = (
     """
     CREATE TABLE IF NOT EXISTS nexus_event_journal (
         id {number} PRIMARY KEY,
@@ -57,7 +57,7 @@ class Origin:
             EventEngineChanged: Events may wait in another engine.
             EventJournalTaken: The journal is another application's.
         """
-        await make_tables(self._database, (*_TABLE, *REACH))
+        await make_tables(self._database, (*TABLE, *REACH))
         owner, engine, identity = await self._known()
         journal = self._journal
         if engine != journal.engine and not switch:
