@@ -182,6 +182,66 @@ async def test_a_session_that_is_not_used_ends_before_its_time(site: Site) -> No
         assert session["expires"] > session["used"] + 3600
 
 
+async def test_one_session_more_than_the_limit_ends_the_one_longest_out_of_use(
+    site: Site,
+) -> None:
+    await site.plugin.set_config("session_limit", 2)
+    await site.user("bob")  # somebody else's do not count
+    cookies, tokens = [], []
+    for _ in range(3):
+        tokens.append((await site.tokens())["access_token"])
+        async with site.client() as browser:
+            login = {"username": "root", "password": PASSWORD}
+            await browser.post("/plugins/auth/login", json=login)
+            cookies.append({"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"})
+    by_session = [await site.call("GET", "/me", headers=each) for each in cookies]
+    by_token = [await site.call("GET", "/me", each) for each in tokens]
+    for answers in (by_session, by_token):
+        assert [each.status_code for each in answers] == [401, 200, 200]
+    async with site.client() as browser:
+        renewed = await browser.get("/plugins/auth/session", headers=cookies[2])
+        assert renewed.status_code == 200
+    assert (await site.call("GET", "/me", headers=cookies[1])).status_code == 200
+
+
+async def test_users_see_their_open_sign_ins_and_end_them_with_the_password(site: Site) -> None:
+    bob = await site.user("bob")
+    first = await site.user("ann")
+    second, third = [(await site.tokens("ann"))["access_token"] for _ in range(2)]
+    async with site.client() as browser:
+        await browser.post("/plugins/auth/login", json={"username": "ann", "password": PASSWORD})
+        cookie = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
+    seen = (await site.call("GET", "/me/sessions", headers=cookie)).json()["items"]
+    assert [(each["kind"], each["current"]) for each in seen].count(("session", True)) == 1
+    assert [each["kind"] for each in seen].count("token") == 3
+    assert [each["current"] for each in seen].count(True) == 1
+    assert all(each["begun"] <= each["used"] < each["expires"] for each in seen)
+    ids = {
+        each: next(
+            item["id"]
+            for item in (await site.call("GET", "/me/sessions", each)).json()["items"]
+            if item["current"]
+        )
+        for each in (first, second, third)
+    }
+    path, proof = f"/me/sessions/{ids[second]}/end", {"current": PASSWORD}
+    wrong = {"current": "not the current one"}
+    assert (await site.call("POST", path, first, json=wrong)).status_code == 401
+    assert (await site.call("POST", path, bob, json=proof)).status_code == 404
+    assert (await site.call("GET", "/me", second)).status_code == 200
+    assert (await site.call("POST", path, first, json=proof)).status_code == 204
+    assert (await site.call("GET", "/me", second)).status_code == 401
+    assert (await site.call("POST", path, first, json=proof)).status_code == 404
+    assert (await site.call("POST", "/me/sessions/end", first, json=wrong)).status_code == 401
+    assert (await site.call("GET", "/me", third)).status_code == 200
+    assert (await site.call("POST", "/me/sessions/end", first, json=proof)).status_code == 204
+    assert (await site.call("GET", "/me", third)).status_code == 401
+    assert (await site.call("GET", "/me", headers=cookie)).status_code == 401
+    [left] = (await site.call("GET", "/me/sessions", first)).json()["items"]
+    assert left["current"]
+    assert (await site.call("GET", "/me", bob)).status_code == 200
+
+
 async def test_shutting_a_user_out_ends_their_sessions_at_once(site: Site) -> None:
     await site.user("ann")
     body = {"username": "ann", "password": PASSWORD}

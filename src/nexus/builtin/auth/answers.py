@@ -26,6 +26,16 @@ async def _asker(request: Request, user: Annotated[User, Depends(require_user)])
 By = Annotated[Asker, Depends(_asker)]
 
 
+async def _in_person(user: Annotated[User, Depends(require_user)]) -> User:
+    """Give the user, and refuse an API key: one that leaks must not make further ones."""
+    if user.method == "api_key":
+        raise HTTPException(403, "An API key may not change how its user signs in.")
+    return user
+
+
+InPerson = Annotated[User, Depends(_in_person)]
+
+
 def session_of(request: Request) -> str | None:
     """Give the session that a browser has brought along."""
     return request.cookies.get(_SECURE) or request.cookies.get(_PLAIN)

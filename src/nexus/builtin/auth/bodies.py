@@ -72,6 +72,12 @@ class OwnChanges(Body):
     email: Email | None
 
 
+class Proof(Body):
+    """The password of whoever asks."""
+
+    current: Password
+
+
 class PasswordChange(Body):
     """A new password, and the old one as a proof."""
 

@@ -6,8 +6,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from nexus.builtin.auth import accounts, api_keys, bodies
-from nexus.builtin.auth.answers import By, address_of, give_session, names_of, nothing_there
+from nexus.builtin.auth.answers import (
+    By,
+    InPerson,
+    address_of,
+    give_session,
+    names_of,
+    nothing_there,
+)
 from nexus.builtin.auth.deliveries import VERIFY
+from nexus.builtin.auth.own_session_routes import own_session_router
 from nexus.builtin.auth.parts import AuthParts
 from nexus.builtin.auth.password_rules import check_password
 from nexus.errors import CredentialsRefused
@@ -17,22 +25,13 @@ from nexus.security.user import covers
 _DAY = 86_400.0
 
 
-async def _in_person(user: Annotated[User, Depends(require_user)]) -> User:
-    """Give the user, and refuse an API key: one that leaks must not make further ones."""
-    if user.method == "api_key":
-        raise HTTPException(403, "An API key may not change how its user signs in.")
-    return user
-
-
-InPerson = Annotated[User, Depends(_in_person)]
-
-
 def own_router(parts: AuthParts) -> APIRouter:
     """Give the routes below `/me`."""
     router = APIRouter(prefix="/me", tags=["auth"])
     _add_account(router, parts)
     _add_proofs(router, parts)
     _add_keys(router, parts)
+    router.include_router(own_session_router(parts))
     return router
 
 

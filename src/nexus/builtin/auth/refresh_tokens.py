@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from nexus.builtin.auth.open_sign_ins import OpenSignIn, make_room, open_ones
 from nexus.builtin.auth.records import Asker, record
 from nexus.builtin.auth.secret_text import digest, new_secret, parted
 from nexus.errors import CredentialsRefused, VersionConflict
@@ -19,9 +20,13 @@ class RefreshTokens:
         """Begin a family; give its id and its first token."""
         secret = new_secret()
         now = time.time()
+        limit: int = await self._plugin.get_config("session_limit")
+        await make_room(self._families, user, "token", limit, now)
         family = await self._families.insert(
             {
                 "user": user,
+                "begun": now,
+                "used": now,
                 "current": digest(secret),
                 "expires": now + await self._plugin.get_config("refresh_seconds"),
             }
@@ -55,7 +60,7 @@ class RefreshTokens:
 
     async def _replace(self, document: dict[str, Any], new: str) -> bool:
         """Put a new token in the place of one; tell whether nobody was faster."""
-        changes = {"current": digest(new)}
+        changes = {"current": digest(new), "used": time.time()}
         version = document["_version"]
         try:
             await self._families.update(document["_id"], changes, expected_version=version)
@@ -67,6 +72,10 @@ class RefreshTokens:
         """Give a family that has neither ended nor expired."""
         document = await self._families.get(family) if family else None
         return document if document and document["expires"] > time.time() else None
+
+    async def open(self, user: str) -> list[OpenSignIn]:
+        """Give a user's families that have neither ended nor expired."""
+        return await open_ones(self._families, user, "token", time.time())
 
     async def end(self, family: str) -> None:
         """End a family: its access tokens are refused from now on, too."""

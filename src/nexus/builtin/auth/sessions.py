@@ -4,6 +4,7 @@ import hmac
 import time
 from typing import Any, Final
 
+from nexus.builtin.auth.open_sign_ins import OpenSignIn, make_room, open_ones
 from nexus.builtin.auth.secret_text import digest, new_secret
 from nexus.errors import CrossSiteRefused
 from nexus.plugins import BasePlugin
@@ -26,9 +27,10 @@ class Sessions:
         secret = new_secret()
         lasts: int = await self._plugin.get_config("session_seconds")
         now = time.time()
-        await self._all.insert(
-            {"_id": digest(secret), "user": user, "used": now, "expires": now + lasts}
-        )
+        limit: int = await self._plugin.get_config("session_limit")
+        await make_room(self._all, user, "session", limit, now)
+        document = {"_id": digest(secret), "user": user, "begun": now, "used": now}
+        await self._all.insert({**document, "expires": now + lasts})
         return secret
 
     async def user_of(self, secret: str) -> str | None:
@@ -37,7 +39,7 @@ class Sessions:
         now = time.time()
         if document is None or document["expires"] <= now:
             return None
-        idle: int = await self._plugin.get_config("session_idle_seconds")
+        idle = await self._idle()
         used = document.get("used") or now - idle / 5  # none: it is of an older version
         if used + idle <= now:
             return None
@@ -46,6 +48,17 @@ class Sessions:
         user: str = document["user"]
         return user
 
+    async def open(self, user: str) -> list[OpenSignIn]:
+        """Give a user's sessions that neither their time nor disuse has ended."""
+        now = time.time()
+        since = now - await self._idle()
+        found = await open_ones(self._all, user, "session", now)
+        return [each for each in found if each.used is None or each.used > since]
+
+    async def end_stored(self, stored: str) -> None:
+        """End a session by its stored id."""
+        await self._all.delete(stored)
+
     async def end(self, secret: str) -> None:
         """End a session."""
         await self._all.delete(digest(secret))
@@ -53,6 +66,10 @@ class Sessions:
     async def end_all(self, user: str) -> None:
         """End every session of a user."""
         await self._all.delete({"user": user})
+
+    async def _idle(self) -> int:
+        idle: int = await self._plugin.get_config("session_idle_seconds")
+        return idle
 
     @property
     def _all(self) -> Any:

@@ -96,8 +96,9 @@ def _add_sessions(router: APIRouter, parts: AuthParts) -> None:
         old = session_of(request)
         if user.method != "session" or old is None:
             raise HTTPException(404, "This request has no session.")
-        secret = await parts.sessions.begin(user.id)
-        await parts.sessions.end(old)
+        async with parts.plugin.db.transaction():
+            await parts.sessions.end(old)
+            secret = await parts.sessions.begin(user.id)
         csrf = give_session(request, response, secret)
         return {"user_id": user.id, "username": user.username, "csrf_token": csrf}
 
