@@ -339,6 +339,7 @@ def detail_view(outlook: Outlook) -> dict[str, Any]:
             {"method": each.method, "path": each.path, "description": each.description}
             for each in (manifest.api_endpoints if manifest else ())
         ],
+        "routes": [],
         "publishes": list(manifest.events.publishes) if manifest else [],
         "subscribes": list(manifest.events.subscribes) if manifest else [],
         "live": {},

@@ -55,7 +55,9 @@ ROUTES = [
     ("GET", "/graph"),
     ("GET", "/audit"),
     ("GET", "/me"),
+    ("GET", "/admin-pages"),
     ("GET", "/system"),
+    ("GET", "/system/activity"),
     ("GET", "/system/maintenance"),
     ("PUT", "/system/maintenance"),
     ("POST", "/system/secrets/rotate"),
@@ -120,6 +122,20 @@ async def test_lists_and_details_say_what_is_the_case(workshop: Any) -> None:
 
     async def on_x(self, event):
         pass
+
+    def get_api_routes(self):
+        from fastapi import APIRouter
+        inner, outer = APIRouter(), APIRouter()
+
+        @inner.get("/now")
+        def now():
+            '''Tell the time.
+
+            By the clock.
+            '''
+
+        outer.include_router(inner, prefix="/time")
+        return [outer]
     """
     workshop.plugin("foo", body, title="Foo", api_endpoints=[{"method": "GET", "path": "/"}])
     (workshop.plugin("bad") / "manifest.json").write_text("[]")
@@ -135,6 +151,9 @@ async def test_lists_and_details_say_what_is_the_case(workshop: Any) -> None:
         detail = (await site.api("GET", "/plugins/foo")).json()
         assert detail["live"]["services"] == ["foo.api"]
         assert detail["endpoints"][0]["path"] == "/"
+        assert detail["routes"] == [
+            {"method": "GET", "path": "/plugins/foo/time/now", "description": "Tell the time."}
+        ]
         assert (await site.api("GET", "/plugins/bad")).json()["live"] == {}
         service = {"name": "foo.api", "plugin": "foo", "generation": 1, "type": "Plugin"}
         assert (await site.api("GET", "/services")).json()["items"] == [service]

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from nexus.plugins.controller import PluginController
 from nexus.security import Grants
+from nexus.web.management.live_routes import RouteView, live_routes
 
 
 class PluginView(BaseModel):
@@ -51,7 +52,10 @@ class PluginDetail(PluginView):
     grants: list[PermissionView] = Field(
         description="What its manifest asks for as it was last read, and what was said of it."
     )
-    endpoints: list[dict[str, Any]]
+    endpoints: list[dict[str, Any]] = Field(description="What its manifest says of its routes.")
+    routes: list[RouteView] = Field(
+        description="The routes that the live generation serves; empty when none does."
+    )
     publishes: list[str]
     subscribes: list[str]
     live: dict[str, Any] = Field(
@@ -91,6 +95,7 @@ def detail(controller: PluginController, grants: Grants) -> PluginDetail:
             {"method": each.method, "path": each.path, "description": each.description}
             for each in (manifest.api_endpoints if manifest else ())
         ],
+        routes=live_routes(live.mount, manifest.api_endpoints if manifest else ()) if live else [],
         publishes=list(manifest.events.publishes) if manifest else [],
         subscribes=list(manifest.events.subscribes) if manifest else [],
         live=dict(live.info()) if live else {},

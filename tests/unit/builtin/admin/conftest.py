@@ -16,6 +16,8 @@ TOKEN = "a management token of the operator's own"
 PASSWORD = "correct horse battery"
 
 SHOP = """
+from fastapi import APIRouter
+
 from nexus.plugins import BasePlugin
 
 
@@ -23,6 +25,19 @@ class Shop(BasePlugin):
     async def initialize(self) -> bool:
         await self.subscribe_to_event("order.placed", self.deliver, max_attempts=1)
         return True
+
+    def get_api_routes(self):
+        router = APIRouter()
+
+        @router.get("/hours")
+        def hours() -> str:
+            return "9 to 5"
+
+        @router.post("/orders/{number}")
+        def order(number: int) -> None:
+            return None
+
+        return [router]
 
     async def deliver(self, event) -> None:
         if await self.get_config("courier") == "none":

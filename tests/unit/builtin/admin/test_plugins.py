@@ -33,6 +33,8 @@ async def test_pages_show_plugins_and_let_nothing_of_theirs_run(site: Site) -> N
     assert "<script>alert" not in page.text
     assert 'href="javascript:' not in page.text
     assert "<img" not in page.text.partition('id="readme"')[2]
+    assert '<a href="/plugins/shop/hours">' in page.text, "routes as they are, to be tried"
+    assert "<code>/plugins/shop/orders/{number}</code>" in page.text
     policy = page.headers["content-security-policy"]
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
@@ -85,6 +87,7 @@ async def test_a_plugin_is_stopped_started_reloaded_and_seen_to_fail(
     status = site.app.manager.controller("shop")
     assert "is disabled." in (await browser.send(f"{page}/disable", page)).text
     assert status.status.state is PluginState.DISABLED
+    assert "none is served at present" in await browser.see(page)
     assert "is running." in (await browser.send(f"{page}/enable", page)).text
 
     code = tmp_path / "plugins" / "shop" / "plugin.py"
