@@ -106,6 +106,7 @@ async def test_nothing_is_left(side: Any) -> None:
     assert removed.wish is False
     assert await names(side) == names_before
     assert await values(side) - values_before == {
+        ("nexus.secrets", "key"),  # by which key the application's secrets are encrypted
         ("nexus.seeded", "tasks2"),
         ("data:tasks2", "other"),
     }

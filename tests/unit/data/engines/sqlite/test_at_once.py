@@ -96,6 +96,7 @@ def test_a_checkpoint_is_wanted_now_and_then(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(at_once, "_CHECKPOINT_EVERY", 3)
+    monkeypatch.setattr(at_once, "_SLOW", 1e9)  # however slow the disk is at the moment
     for _ in range(7):
         writer.beat()
     assert writer.checkpoints == 2
