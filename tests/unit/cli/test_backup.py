@@ -120,6 +120,7 @@ async def test_a_database_that_others_may_use_too_is_not_changed_beside_an_appli
             said = await asyncio.to_thread(nexus, *words)
             assert said.error["code"] == "must-not-run", words
             assert f":{os.getpid()}" in said.error["message"]
+        assert made.first_token is not None
         assert made.tokens.accepts(made.first_token)
     for words in commands:
         assert (await asyncio.to_thread(nexus, *words)).code == 0, words
