@@ -15,6 +15,7 @@ from nexus.builtin.admin.page_route import page_route
 from nexus.builtin.admin.pages import Pages
 from nexus.builtin.admin.plugin_changes import change_router
 from nexus.builtin.admin.plugin_routes import plugin_router
+from nexus.builtin.admin.role_routes import role_router
 from nexus.builtin.admin.sign_in_routes import sign_in_router
 from nexus.builtin.admin.system_routes import system_router
 from nexus.builtin.admin.unknown_routes import unknown_router
@@ -47,6 +48,7 @@ class AdminPlugin(BasePlugin):
             audit_router(pages, visitor, route),
             system_router(pages, visitor, route),
             user_router(pages, visitor, route),
+            role_router(pages, visitor, route),
             dead_letter_router(pages, visitor, route),
             event_router(pages, visitor, route),
         ]

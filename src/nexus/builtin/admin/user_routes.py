@@ -88,6 +88,7 @@ async def _users(
         "users",
         status=answer.status if answer else 200,
         current="users",
+        tab="users",
         users=sorted(found["items"], key=lambda each: each["username"]),
         roles=roles["items"] if roles else (),
         filled={"username": "", "email": "", "roles": (), **(filled or {})},

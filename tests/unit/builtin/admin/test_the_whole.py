@@ -80,3 +80,35 @@ async def test_users_are_made_and_shut_out_and_keys_shown_once(site_with_users: 
     await admin.send(change[1], "/admin/users", role="viewer")
     assert "Sign in" in await viewer.see("/admin/")
     assert "user.update" in await admin.see("/admin/audit?actor=user:ada")
+
+
+async def test_roles_and_groups_are_made_and_changed_by_who_may_do_what_they_allow(
+    site_with_users: Site,
+) -> None:
+    site = site_with_users
+    admin = await site.user("ada", "admin")
+    form = {"name": "sales", "permissions": "shop.read shop.write"}
+    assert (
+        "sales is stored." in (await admin.send("/admin/roles/groups", "/admin/roles", **form)).text
+    )
+    form = {"name": "clerk", "permissions": "nexus.view auth.roles", "group": "sales"}
+    page = (await admin.send("/admin/roles/roles", "/admin/roles", **form)).text
+    assert "nexus.view, auth.roles · sales" in page
+    clerk = await site.user("carl", "clerk")
+    assert "Roles and groups" in await clerk.see("/admin/roles")
+
+    more = {"name": "boss", "permissions": "nexus.admin", "group": "sales"}
+    refused = await clerk.send("/admin/roles/roles", "/admin/roles", **more)
+    assert refused.status_code == 403
+    assert "You may not yourself: nexus.admin." in refused.text
+    assert 'name="name" required maxlength="100" autocomplete="off" value="boss"' in refused.text
+    assert ">nexus.admin</textarea>" in refused.text
+    bad = await admin.send("/admin/roles/roles", "/admin/roles", name="No name")
+    assert bad.status_code == 422
+
+    less = {"name": "clerk", "permissions": "nexus.view"}
+    await admin.send("/admin/roles/roles", "/admin/roles", **less)
+    await clerk.see("/admin/roles", status=403)
+    gone = await admin.send("/admin/roles/groups/sales/delete", "/admin/roles")
+    assert "sales is gone." in gone.text
+    assert (await admin.client.post("/admin/roles/others")).status_code in {403, 422}
