@@ -15,10 +15,12 @@ from tests.browser import PATIENCE, complaints, serving
 
 from nexus import create_nexus_app
 from nexus.app import NexusApp
+from nexus.testing.harness import plugin_in
 
 expect.set_options(timeout=PATIENCE)
 
 TOKEN: Final = "a management token of the operator's own"
+PASSWORD: Final = "canary correct horse"
 AXE: Final = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
 PICTURES: Final = os.environ.get("NEXUS_PICTURES")
 """Where to put the pictures that the documents show; none are kept without it."""
@@ -312,4 +314,32 @@ async def test_everybody_can_use_the_pages(tmp_path: Path, browser: Browser) -> 
         await page.get_by_role("link", name=re.compile("^Stock")).press("Enter")
         await page.get_by_role("button", name="Disable").press("Enter")
         await expect(page.get_by_role("status")).to_contain_text("It is disabled.")
+        await context.close()
+
+
+@pytest.mark.timeout(300)
+async def test_everybody_can_manage_users(tmp_path: Path, browser: Browser) -> None:
+    pytest.importorskip("pwdlib")
+    (tmp_path / "nexus.yaml").write_text("builtin: [admin, auth]\n")
+    made = create_nexus_app(tmp_path, environ={"NEXUS_ADMIN_TOKEN": TOKEN}, configure_logging=False)
+    async with made.running() as app, serving(app) as url:
+        context = await browser.new_context(viewport={"width": 390, "height": 844})
+        context.set_default_timeout(PATIENCE)
+        page = await context.new_page()
+        await page.goto(f"{url}/admin/sign-in")
+        await expect(page.get_by_text("There is no account yet.")).to_be_visible()
+        assert await _findings(page) == []
+        auth: Any = plugin_in(app, "auth")
+        await auth.parts.accounts.create("ada", PASSWORD, roles=["admin"])
+        await page.get_by_label("Name").fill("ada")
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in", exact=True).click()
+        await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        for path in ("users", "roles", "keys", "plugins/auth", "nothing"):
+            await page.goto(f"{url}/admin/{path}")
+            for each in await page.locator("summary").all():
+                await each.click()
+            assert await _findings(page) == [], path
+            too_wide = "document.documentElement.scrollWidth - window.innerWidth"
+            assert await page.evaluate(too_wide) <= 0, path
         await context.close()

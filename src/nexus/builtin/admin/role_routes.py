@@ -73,6 +73,9 @@ def role_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) -> APIR
     async def delete(
         kind: Kind, name: str, visitor: Annotated[Visitor, Depends(visiting)]
     ) -> Response:
+        if not visitor.form.get("sure"):
+            said = Said(kind="bad", text=f"Tick the box beside it to remove {name}.")
+            return pages.after(visitor, "roles", said)
         answer = await visitor.change("DELETE", f"{_AUTH}/{kind}/{quote(name, safe='')}")
         if answer.is_success:
             return pages.after(visitor, "roles", Said(kind="good", text=f"{name} is gone."))

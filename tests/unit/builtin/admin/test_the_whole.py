@@ -109,6 +109,8 @@ async def test_roles_and_groups_are_made_and_changed_by_who_may_do_what_they_all
     less = {"name": "clerk", "permissions": "nexus.view"}
     await admin.send("/admin/roles/roles", "/admin/roles", **less)
     await clerk.see("/admin/roles", status=403)
-    gone = await admin.send("/admin/roles/groups/sales/delete", "/admin/roles")
+    kept = await admin.send("/admin/roles/groups/sales/delete", "/admin/roles")
+    assert "Tick the box beside it to remove sales." in kept.text
+    gone = await admin.send("/admin/roles/groups/sales/delete", "/admin/roles", sure="true")
     assert "sales is gone." in gone.text
     assert (await admin.client.post("/admin/roles/others")).status_code in {403, 422}
