@@ -13,7 +13,9 @@ from nexus.cli.output import Output, stored_note
 if TYPE_CHECKING:
     from nexus.cli.client import ManagementClient
     from nexus.cli.connection import Where
+    from nexus.data.database import Database
 
+_THERE_IS_ONE: Final = "There is an administrator already, who can make more users."
 _BROKEN: Final = frozenset({"failed", "quarantined", "invalid"})
 
 auth_app = typer.Typer(help="Users, as the built-in plugin auth knows them.", no_args_is_help=True)
@@ -73,7 +75,7 @@ def _judge(client: "ManagementClient") -> str:
     if state != "running":
         return f"The plugin auth is {state}, and the token works once it runs. {reason}".strip()
     if client.of_plugin("auth", "/setup")["done"]:
-        raise SetupRefused(problem="There is an administrator already, who can make more users.")
+        raise SetupRefused(problem=_THERE_IS_ONE)
     return ""
 
 
@@ -82,6 +84,18 @@ def _store(where: "Where", made: str) -> None:
 
     async def write() -> None:
         async with stored_application(where.settings(), write=True) as stored:
+            await stored.outlook("auth")  # which is an error where there is no such plugin
+            if stored.database is not None and await _has_administrator(stored.database):
+                raise SetupRefused(problem=_THERE_IS_ONE)
             await stored.set_value("auth", "setup_token", made)
 
     asyncio.run(write())
+
+
+async def _has_administrator(database: "Database") -> bool:
+    """Tell whether the plugin has stored one, as it tells itself where it runs."""
+    from nexus.data.collections import Collections, read_collections
+
+    collections = Collections(database, "auth", read_collections({"users": {}}))
+    await collections.prepare()  # which makes the table where the plugin has never run
+    return await collections.get("users").exists({"roles": {"$contains": "admin"}, "active": True})
