@@ -198,9 +198,28 @@ class Operator:
         await self.page.goto(f"{self.url}/")
         await expect(self.page.locator(".todo")).to_contain_text("the scales are broken")
         await self.page.goto(f"{self.url}/plugins/stock")
-        code.write_text(good)
-        await self.press("Reload")
+        done = self.folder / "done"
+        waiting = f"        while not pathlib.Path({str(done)!r}).exists():\n"
+        waiting += "            await asyncio.sleep(0.05)\n"
+        slow = good.replace("        return True", waiting + "        return True")
+        code.write_text("import asyncio\nimport pathlib\n" + slow)
+        seen = await self.watch_the_button("Reload")
+        await self.page.get_by_role("button", name="Reload").click(no_wait_after=True)
+        async with asyncio.timeout(PATIENCE / 1000):
+            while not re.fullmatch(r"Reloading… \d+ s", await seen.get()):
+                pass
+        done.touch()
         await expect(self.status).to_contain_text("It is reloaded.")
+
+    async def watch_the_button(self, name: str) -> asyncio.Queue[str]:
+        """Give what comes to stand on a button, even while the browser waits for the next page."""
+        texts: asyncio.Queue[str] = asyncio.Queue()
+        await self.page.expose_function("buttonSays", texts.put_nowait)
+        await self.page.get_by_role("button", name=name).evaluate(
+            "button => new MutationObserver(() => buttonSays(button.textContent))"
+            ".observe(button, {childList: true})"
+        )
+        return texts
 
     async def approve_a_permission(self) -> None:
         await self.page.goto(f"{self.url}/plugins/payments")

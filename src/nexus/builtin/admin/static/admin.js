@@ -1,4 +1,4 @@
-// What pages do beyond HTML: buttons say that they are at work, and lists that grow stay bounded.
+// What pages do beyond HTML: buttons say that they are at work and for how long, and lists that grow stay bounded.
 "use strict";
 
 document.addEventListener("submit", (event) => {
@@ -7,7 +7,11 @@ document.addEventListener("submit", (event) => {
     return;
   }
   event.target.setAttribute("aria-busy", "true");
+  const began = Date.now();
   button.textContent = button.dataset.busy;
+  setInterval(() => {
+    button.textContent = `${button.dataset.busy} ${Math.floor((Date.now() - began) / 1000)} s`;
+  }, 1000);
   // Disabled only after the form has been read, or its own value would be missing.
   setTimeout(() => { button.disabled = true; }, 0);
 });
