@@ -179,7 +179,10 @@ class PluginMount:
                 scope["fastapi_middleware_astack"] = stack
                 found = (
                     self._static.get((scope["method"], scope["path"][len(root_path) :]))
-                    if scope["type"] == "http" and "fastapi.telemetry" not in scope
+                    if scope["type"] == "http"
+                    and "fastapi.telemetry" not in scope
+                    # Or it is routed, and was guarded, as a path that is not below the root path.
+                    and scope["path"].startswith(root_path)
                     else None
                 )
                 if found is None:

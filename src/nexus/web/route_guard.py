@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from fastapi import APIRouter
+from starlette.convertors import CONVERTOR_TYPES
 from starlette.routing import BaseRoute, Mount
 
 from nexus.errors import RoutesNotDeclared
@@ -20,6 +21,7 @@ from nexus.web.router_choice import is_plain, matches_by_path_alone
 Needs = frozenset[str]
 
 _NOBODY: Final[Needs] = frozenset()
+_OF_ONE_SEGMENT: Final = frozenset({"str", "int", "float", "uuid"})
 _PARAMETER: Final = re.compile(r"\{([^}:]*)(?::([^}]*))?\}")
 
 
@@ -84,7 +86,10 @@ class RouteGuard:
                 continue
             declared = self._declared.by_shape(method if rule.methods else "", rule.shape)
             if declared is None or not rule.methods:
-                declared = (declared or _NOBODY) | self._declared.by_path(method, path)
+                # What is mounted takes any method, so the strictest of all methods counts.
+                declared = (declared or _NOBODY) | self._declared.by_path(
+                    method if rule.methods else "", path
+                )
             found |= declared
             if rule.certain:
                 if rule.is_static:  # so that no more is remembered than there are routes
@@ -141,12 +146,12 @@ class _Declared:
         return self._by_shape.get(("GET", shape)) if found is None and method == "HEAD" else found
 
     def by_path(self, method: str, path: str) -> Needs:
-        """Give all that is declared for a path, as anybody might read it."""
+        """Give all that is declared for a path, as anybody might read it; no method means any."""
         plain = {path.rstrip("/"), posixpath.normpath(f"/{path.lstrip('/')}").rstrip("/")}
         methods = {method, "GET"} if method == "HEAD" else {method}
         found = _NOBODY
         for declared, pattern, needs in self._patterns:
-            if declared in methods and any(pattern.fullmatch(each) for each in plain):
+            if (declared in methods or not method) and any(map(pattern.fullmatch, plain)):
                 found |= needs
         return found
 
@@ -173,7 +178,11 @@ def _pattern(path: str) -> str:
     parts: list[str] = []
     end = 0
     for match in _PARAMETER.finditer(path):
-        kind = ".*" if match[2] == "path" else "[^/]+"
+        kind = "[^/]+"
+        if (
+            match[2] in CONVERTOR_TYPES.keys() - _OF_ONE_SEGMENT
+        ):  # `path`, and what a plugin has made
+            kind = f"(?:{CONVERTOR_TYPES[match[2]].regex})"
         parts += [re.escape(path[end : match.start()]), kind]
         end = match.end()
     return "".join([*parts, re.escape(path[end:])])

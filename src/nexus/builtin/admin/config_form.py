@@ -176,7 +176,7 @@ def _value_of(entry: Mapping[str, Any], text: str) -> Any:
         return _string_of(entry, text)
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         expected = declared["expected"] if declared else "a value in JSON"
         message = f"Expected {expected}{_HOW_WRITTEN.get(kind, '')}."
         raise ValueError(message) from error

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
@@ -164,15 +164,19 @@ def _pass_cookies(answer: Answer, response: Response) -> None:
 
 
 def _go(address: str) -> Response:
+    location = quote(address, safe="/?=&#%;:@+,")
     return Response(
-        status_code=_SEE_OTHER, headers={"Location": address, "Cache-Control": "no-store"}
+        status_code=_SEE_OTHER, headers={"Location": location, "Cache-Control": "no-store"}
     )
 
 
 def _own(request: Request, wanted: str) -> str:
     """Give where to go on: a page of ours and nothing else, whatever a link has asked for."""
     base = base_of(request)
-    parts = urlsplit(wanted)
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:
+        return f"{base}/"
     if parts.scheme or parts.netloc or "\\" in wanted or not wanted.isprintable():
         return f"{base}/"
     is_ours = parts.path == base or parts.path.startswith(f"{base}/")
@@ -181,7 +185,13 @@ def _own(request: Request, wanted: str) -> str:
 
 def _refuse_other_sites(request: Request) -> None:
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
+    if origin is None:
+        return
+    try:
+        host = urlsplit(origin).netloc
+    except ValueError:
+        host = ""
+    if not host or host != request.headers.get("host", ""):
         raise PageFailure(status=_FORBIDDEN, detail="This form is not of a page of ours.")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
@@ -37,7 +38,8 @@ def unknown_router(pages: Pages, routers: Sequence[APIRouter], route: type[APIRo
             address = f"{base_of(request)}/{bare}"
             if request.url.query:
                 address += f"?{request.url.query}"
-            return Response(status_code=_TEMPORARY, headers={"Location": address})
+            location = quote(address, safe="/?=&#%;:@+,")
+            return Response(status_code=_TEMPORARY, headers={"Location": location})
         return pages.failure(request, 404, "There is no page at this address.")
 
     return router

@@ -159,7 +159,8 @@ def _acting(plugin: BasePlugin, request: Request, form: FormData) -> tuple[Calle
     sent = str(form.get(CSRF_FIELD, "") or request.headers.get("x-csrf-token", ""))
     token = token_of(request)
     if token is None:
-        headers = {"X-CSRF-Token": sent} if sent else None
+        # What cannot be a header is no token of ours.
+        headers = {"X-CSRF-Token": sent if sent.isascii() else "none"} if sent else None
         return plugin.on_behalf_of(request, headers), request.cookies.get(CSRF_COOKIE, "")
     csrf = csrf_of(token)
     if request.method == "POST" and not hmac.compare_digest(

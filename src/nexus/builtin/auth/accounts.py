@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nexus.builtin.auth.deliveries import RESET
 from nexus.builtin.auth.passwords import Passwords
 from nexus.builtin.auth.records import NOBODY, Asker, record
 from nexus.builtin.auth.refresh_tokens import RefreshTokens
@@ -110,6 +111,8 @@ class Accounts:
                 before={**whose, **{name: before.get(name) for name in changes}},
                 after={**whose, **changes},
             )
+            if "email" in changes:
+                await self._void_resets(id_)
             data = {"user_id": id_, "changed": sorted(changes)}
             await self._plugin.publish_event("user.updated", data)
             if changes.get("active") is False:
@@ -132,6 +135,7 @@ class Accounts:
                 document = await self.all.get(id_)
                 whose = {"user_id": id_, "username": document["username"]}
                 await record(self._plugin, action, by, after=whose)
+                await self._void_resets(id_)
                 await self.sign_out_everywhere(id_)
                 await self._plugin.publish_event("user.password_changed", {"user_id": id_})
 
@@ -151,6 +155,10 @@ class Accounts:
             data = {"user_id": id_, "username": document["username"]}
             await self._plugin.publish_event("user.deleted", data)
         return True
+
+    async def _void_resets(self, id_: str) -> None:
+        """Void what was sent to set a new password: whoever reads it may be whom it is against."""
+        await self._plugin.db.collection("deliveries").delete({"user": id_, "kind": RESET})
 
     async def sign_out_everywhere(self, id_: str) -> None:
         """End all sessions and tokens of a user; their API keys stay."""

@@ -99,6 +99,7 @@ def _add_user(router: APIRouter, parts: AuthParts) -> None:
         changes = body.model_dump(exclude_unset=True)
         changes = {name: value for name, value in changes.items() if value is not None}
         if "email" in changes:
+            _refuse_own_address(keeper, user_id)
             changes["email_verified"] = False
         document = await parts.accounts.change(user_id, changes, by) if changes else before
         if document is None:
@@ -110,6 +111,12 @@ def _add_user(router: APIRouter, parts: AuthParts) -> None:
         """Remove a user with everything that is theirs."""
         _refuse_more(keeper, await parts.roles.permissions((await get(user_id))["roles"]))
         await parts.accounts.remove(user_id, by)
+
+
+def _refuse_own_address(keeper: User, user_id: str) -> None:
+    """Or whoever has a key or a token of theirs for a moment takes the account over by a reset."""
+    if user_id == keeper.id:
+        raise HTTPException(403, "Change your own address at /me, with your password.")
 
 
 def _add_roles(router: APIRouter, parts: AuthParts) -> None:

@@ -68,7 +68,10 @@ async def open_ones(collection: Any, user: str, kind: Kind, now: float) -> list[
 
 
 async def make_room(collection: Any, user: str, kind: Kind, limit: int, now: float) -> None:
-    """End what is longest out of use, so that one more is within the limit."""
+    """End what is longest out of use beyond the limit; called when the new one is stored.
+
+    So it holds for those that begin at the same time, too.
+    """
     ones = await open_ones(collection, user, kind, now)
-    for each in ones[: max(0, len(ones) + 1 - limit)]:
+    for each in ones[: max(0, len(ones) - limit)]:
         await collection.delete(each.stored)

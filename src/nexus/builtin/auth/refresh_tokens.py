@@ -21,7 +21,6 @@ class RefreshTokens:
         secret = new_secret()
         now = time.time()
         limit: int = await self._plugin.get_config("session_limit")
-        await make_room(self._families, user, "token", limit, now)
         family = await self._families.insert(
             {
                 "user": user,
@@ -31,6 +30,7 @@ class RefreshTokens:
                 "expires": now + await self._plugin.get_config("refresh_seconds"),
             }
         )
+        await make_room(self._families, user, "token", limit, now)
         return family, f"{family}.{secret}"
 
     async def renew(self, token: str, address: str = "") -> tuple[str, str, str]:

@@ -28,9 +28,9 @@ class Sessions:
         lasts: int = await self._plugin.get_config("session_seconds")
         now = time.time()
         limit: int = await self._plugin.get_config("session_limit")
-        await make_room(self._all, user, "session", limit, now)
         document = {"_id": digest(secret), "user": user, "begun": now, "used": now}
         await self._all.insert({**document, "expires": now + lasts})
+        await make_room(self._all, user, "session", limit, now)
         return secret
 
     async def user_of(self, secret: str) -> str | None:

@@ -2,11 +2,12 @@
 
 import hmac
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, HTTPException, Request, Response
 
 from nexus.builtin.auth import bodies
+from nexus.builtin.auth.accounts import folded
 from nexus.builtin.auth.answers import (
     address_of,
     give_session,
@@ -19,6 +20,7 @@ from nexus.builtin.auth.parts import AuthParts
 from nexus.builtin.auth.password_rules import check_password
 from nexus.builtin.auth.records import Asker, record
 from nexus.builtin.auth.secret_text import digest
+from nexus.builtin.auth.throttle import TooManyAttempts
 from nexus.errors import ConfigKeyFixed, CredentialsRefused, DuplicateKey
 from nexus.security import User, current_user, require_user
 
@@ -143,11 +145,19 @@ def _add_tokens(router: APIRouter, parts: AuthParts) -> None:
         await parts.refresh.end(family)
 
 
+_FORGOTTEN: Final = 3, 900.0
+"""So many new passwords are offered to one name, in so many seconds: each is a mail to somebody."""
+
+
 def _add_deliveries(router: APIRouter, parts: AuthParts) -> None:
     @router.post("/password/forgot", status_code=202)
     async def forgot(body: bodies.Forgotten, request: Request, afterwards: BackgroundTasks) -> None:
         """Have a new password offered to a user; the answer does not tell whether there is one."""
         await parts.sign_in.take_attempt(address_of(request))
+        try:  # for names that nobody has as well, so that it does not tell
+            await parts.throttle.take("forgot", folded(body.username), *_FORGOTTEN)
+        except TooManyAttempts:
+            return
         user = await parts.accounts.named(body.username)
         if user is not None and user["active"] and user["email"]:
             # Once the answer is out, so that its time does not tell either.
