@@ -49,7 +49,7 @@ def contributed_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) 
         found = visitor.contributed(plugin, f"/{own}")
         if found is None:
             raise PageFailure(status=_NOT_FOUND, detail="There is no such page, or none for you.")
-        answer = await visitor.caller.get(found["path"])
+        answer = await visitor.to_plugins.get(found["path"])
         kind = dict(answer.headers).get("content-type", "")
         html, problem = "", ""
         if not answer.is_success:

@@ -37,6 +37,7 @@ class Visitor:
     Attributes:
         request: Their request.
         caller: Acts in their name.
+        to_plugins: Asks the routes of plugins in their name.
         name: As the audit log has it.
         permissions: What they may do.
         by_session: Whether they have signed in at the auth plugin.
@@ -47,6 +48,7 @@ class Visitor:
 
     request: Request
     caller: Caller
+    to_plugins: Caller
     name: str
     permissions: frozenset[str]
     by_session: bool
@@ -139,6 +141,7 @@ def visiting(plugin: BasePlugin) -> Visiting:
         found = Visitor(
             request=request,
             caller=caller,
+            to_plugins=_to_plugins(plugin, request),
             name=me["name"],
             permissions=frozenset(me["permissions"]),
             by_session=by_session,
@@ -152,6 +155,18 @@ def visiting(plugin: BasePlugin) -> Visiting:
         return found
 
     return visitor
+
+
+def _to_plugins(plugin: BasePlugin, request: Request) -> Caller:
+    """Give who asks plugins in the visitor's name: without what is only for the admin pages.
+
+    A management token is of no use to a plugin's route, and a plugin that logs its requests would
+    write it down.
+    """
+    own = {*TOKEN_COOKIES, CSRF_COOKIE}
+    cookies = [each.strip() for each in request.headers.get("cookie", "").split(";")]
+    kept = [each for each in cookies if each.partition("=")[0].strip() not in own]
+    return plugin.on_behalf_of(request, {"Cookie": "; ".join(kept)})
 
 
 def _acting(plugin: BasePlugin, request: Request, form: FormData) -> tuple[Caller, str]:

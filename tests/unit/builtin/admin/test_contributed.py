@@ -4,10 +4,31 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.builtin.admin.conftest import Site
+from tests.unit.builtin.admin.conftest import TOKEN, Site
 
 from nexus.plugins import AdminPage
 
+PEEK = """
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from nexus.plugins import AdminPage, BasePlugin
+
+class Peek(BasePlugin):
+    async def initialize(self):
+        return True
+
+    def get_admin_pages(self):
+        return [AdminPage(title="Peek", path="/page")]
+
+    def get_api_routes(self):
+        router = APIRouter()
+
+        @router.get("/page", response_class=HTMLResponse)
+        async def page(request: Request):
+            return f"<p>{dict(request.headers)}</p>"
+
+        return [router]
+"""
 SALES = """
 from typing import Annotated
 from fastapi import APIRouter, Depends
@@ -97,3 +118,12 @@ async def test_a_page_is_shown_with_the_rights_of_the_visitor_and_none_of_its_ow
 def test_a_page_needs_a_title_and_a_path(title: str, path: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         AdminPage(title=title, path=path)
+
+
+async def test_a_plugins_page_is_not_told_the_management_token(site: Site, tmp_path: Path) -> None:
+    install(tmp_path, "peek", PEEK)
+    browser = await site.signed_in()
+    await browser.send("/admin/plugins/rescan", "/admin/plugins")
+    shown = await browser.see("/admin/frames/peek/page")
+    assert "host" in shown
+    assert TOKEN not in shown
