@@ -1,5 +1,6 @@
 """Pages that plugins contribute."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -87,8 +88,9 @@ async def test_a_page_is_shown_with_the_rights_of_the_visitor_and_none_of_its_ow
     install(tmp_path, "wrong", WRONG)
     admin = await site.user("ada", "admin")
     await admin.send("/admin/plugins/rescan", "/admin/plugins")
-    overview = await admin.see("/admin/")
-    assert 'href="/admin/of/sales/report"' in overview
+    async with asyncio.timeout(60):
+        while 'href="/admin/of/sales/report"' not in (overview := await admin.see("/admin/")):
+            await asyncio.sleep(0.05)  # it is still starting
     assert "Hours &amp; days" in overview
     assert 'sandbox=""' in await admin.see("/admin/of/sales/report")
     frame = await admin.client.get("/admin/frames/sales/report")
@@ -124,6 +126,9 @@ async def test_a_plugins_page_is_not_told_the_management_token(site: Site, tmp_p
     install(tmp_path, "peek", PEEK)
     browser = await site.signed_in()
     await browser.send("/admin/plugins/rescan", "/admin/plugins")
+    async with asyncio.timeout(60):
+        while (await browser.client.get("/admin/frames/peek/page")).status_code == 404:
+            await asyncio.sleep(0.05)  # it is still starting
     shown = await browser.see("/admin/frames/peek/page")
     assert "host" in shown
     assert TOKEN not in shown
