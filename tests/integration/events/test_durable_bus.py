@@ -175,6 +175,8 @@ async def test_what_a_drained_handler_has_not_handled_comes_again(bus, make_bus,
     subscription = subscribe(bus, slow)
     await publish(bus, 1, 2, 3)
     await begun.wait()
+    while len(subscription.mailbox.queue) < 2:
+        await asyncio.sleep(0.01)
     assert await bus.drain([subscription], 0) == 3
     assert await bus.durable.log.letters() == []
     seen = []
