@@ -40,6 +40,7 @@ _MENU: Final = (
     ("events", "events", "Events", "nexus.operate"),
     ("audit", "audit", "Audit", "nexus.audit"),
     ("users", "users", "Users", "auth.users"),
+    ("users", "roles", "Roles", "auth.roles"),
     ("keys", "keys", "API keys", ""),
     ("system", "system", "System", "nexus.view"),
 )
@@ -149,6 +150,8 @@ def _is_for(entry: tuple[str, str, str, str], visitor: "Visitor") -> bool:
     """Tell whether a page is of use to somebody; users and keys are those of the auth plugin."""
     if entry[0] in {"users", "keys"} and not visitor.is_user:
         return False
+    if entry[1] == "roles" and visitor.may("auth.users"):
+        return False  # the page of users leads there
     return not entry[3] or visitor.may(entry[3])
 
 

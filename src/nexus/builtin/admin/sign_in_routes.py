@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from nexus.builtin.admin.failures import PageFailure, Redirect
+from nexus.builtin.admin.location import location
 from nexus.builtin.admin.pages import Pages
 from nexus.builtin.admin.setup import is_set_up
 from nexus.builtin.admin.visitor import (
@@ -164,9 +165,9 @@ def _pass_cookies(answer: Answer, response: Response) -> None:
 
 
 def _go(address: str) -> Response:
-    location = quote(address, safe="/?=&#%;:@+,")
     return Response(
-        status_code=_SEE_OTHER, headers={"Location": location, "Cache-Control": "no-store"}
+        status_code=_SEE_OTHER,
+        headers={"Location": location(address), "Cache-Control": "no-store"},
     )
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match
 
+from nexus.builtin.admin.location import location
 from nexus.builtin.admin.pages import Pages
 from nexus.builtin.admin.visitor import base_of
 
@@ -38,8 +38,7 @@ def unknown_router(pages: Pages, routers: Sequence[APIRouter], route: type[APIRo
             address = f"{base_of(request)}/{bare}"
             if request.url.query:
                 address += f"?{request.url.query}"
-            location = quote(address, safe="/?=&#%;:@+,")
-            return Response(status_code=_TEMPORARY, headers={"Location": location})
+            return Response(status_code=_TEMPORARY, headers={"Location": location(address)})
         return pages.failure(request, 404, "There is no page at this address.")
 
     return router

@@ -95,7 +95,11 @@ async def test_roles_and_groups_are_made_and_changed_by_who_may_do_what_they_all
     page = (await admin.send("/admin/roles/roles", "/admin/roles", **form)).text
     assert "nexus.view, auth.roles · sales" in page
     clerk = await site.user("carl", "clerk")
-    assert "Roles and groups" in await clerk.see("/admin/roles")
+    assert re.search(r'href="/admin/roles">Roles</a>', await clerk.see("/admin/"))
+    page = await clerk.see("/admin/roles")
+    assert "<h1>Roles and groups</h1>" in page
+    assert re.search(r'href="/admin/roles" aria-current="page">Roles</a>', page)
+    assert ">Roles</a>" not in await admin.see("/admin/"), "the page of users leads there"
 
     more = {"name": "boss", "permissions": "nexus.admin", "group": "sales"}
     refused = await clerk.send("/admin/roles/roles", "/admin/roles", **more)
