@@ -14,12 +14,14 @@ class ExitCode(IntEnum):
     USAGE = 2
     NOT_RUNNING = 3
     REFUSED = 4
+    STUCK = 5
     FORCED = 130
 
 
 EPILOG: Final = (
     "Exit codes: 0 done; 1 failed, or a problem was found; 2 wrong usage; 3 no application is"
-    " running; 4 refused; 130 stopped by force."
+    " running; 4 refused; 5 told to stop, and ended since code in it did not let go; 130 stopped by"
+    " force."
 )
 _REFUSALS: Final = frozenset(
     {"config-value-refused", "config-key-fixed", "plugin-data-in-use", "plugin-has-data"}

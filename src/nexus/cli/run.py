@@ -88,6 +88,9 @@ def run(
         attempts = StartAttempts(app.settings.data_folder)
         if attempts.is_loop:
             app.parts.safe_mode.begin(attempts.in_words)
+        elif attempts.crashes:
+            app.set_up_logging()
+            attempts.tell()
         with counted(attempts):
             if app.settings.server.workers > 1:
                 _supervise(app, out, folder, attempts)
@@ -118,16 +121,12 @@ def _refuse_unprotected(app: "NexusApp") -> None:
 
 
 def _serve(app: "NexusApp", out: "Output", attempts: "StartAttempts", *, reload: bool) -> None:
-    import asyncio
-
     from nexus.cli.listening import bind
     from nexus.cli.server import NexusServer, server_config
 
     server_settings = app.settings.server
     with bind(server_settings.host, server_settings.port) as listening:
-        config = server_config(app)
-        server = NexusServer(config, app, out, listening, reload=reload)
-        server.when_ready, server.when_told_to_stop = attempts.succeed, attempts.call_off
-        # The loop is the server's choice: uvloop where it is there.
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(server.serve_application())
+        server = NexusServer(server_config(app), app, out, listening, reload=reload)
+        server.when_ready, server.when_forced = attempts.succeed, attempts.call_off
+        server.when_stuck = attempts.tell_crash
+        server.serve_until_the_end()

@@ -26,6 +26,7 @@ from nexus.cli.listening import local_url
 from nexus.cli.output import Output
 from nexus.cli.reloading import reload_on_change
 from nexus.cli.running import RunFile, remove_run_file, write_run_file
+from nexus.cli.stop_guard import StopGuard
 from nexus.errors import NexusError
 
 logger = logging.getLogger(__name__)
@@ -103,7 +104,8 @@ class NexusServer(uvicorn.Server):
         application: As given.
         out: As given.
         when_ready: Called once every plugin has settled.
-        when_told_to_stop: Called at each signal that tells the process to stop.
+        when_forced: Called when a second Ctrl-C is about to end the process.
+        when_stuck: Called when the process is about to end since code in it does not let it stop.
     """
 
     def __init__(
@@ -123,7 +125,8 @@ class NexusServer(uvicorn.Server):
         self._companions: list[asyncio.Task[None]] = []
         self._failure: BaseException | None = None
         self.when_ready: Callable[[], None] = _nothing
-        self.when_told_to_stop: Callable[[], None] = _nothing
+        self.when_forced: Callable[[], None] = _nothing
+        self.when_stuck: Callable[[], None] = _nothing
         app.show_first_token = lambda token: show_token(out, token)
         app.give_up = self._give_up
 
@@ -148,6 +151,30 @@ class NexusServer(uvicorn.Server):
             await asyncio.gather(*self._companions, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
+
+    def serve_until_the_end(self) -> None:
+        """Serve as the one thing that this process is there for.
+
+        Raises:
+            NexusError: As `serve_application` does.
+        """
+        guard = StopGuard(
+            self.application.settings.shutdown.timeout,
+            is_told=lambda: self.is_told,
+            last_words=self._say_last_words,
+        )
+        # The loop is the server's choice: uvloop where it is there.
+        with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
+            runner.run(guard.over(self.serve_application()))
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is to stop."""
+        return self.should_exit
+
+    def _say_last_words(self) -> None:
+        remove_run_file(self.application.settings.data_folder)
+        self.when_stuck()
 
     def _give_up(self, error: BaseException) -> None:
         self._failure = error
@@ -217,9 +244,9 @@ class NexusServer(uvicorn.Server):
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.when_told_to_stop()
         if self.should_exit and sig == signal.SIGINT:
             # At once, whatever hangs: what was committed is on the disk.
+            self.when_forced()
             remove_run_file(self.application.settings.data_folder)
             os.write(2, b"\nStopped without waiting for work in hand.\n")
             os._exit(ExitCode.FORCED)

@@ -1,12 +1,14 @@
 """Counts the starts that ended before the application was ready, for `nexus run`.
 
 A start is noted in the data folder when it begins. The note goes when the application is ready, and
-when the start ends in an orderly way: with an error that says what is wrong, or because somebody
-told the process to stop. What is left are crashes: a plugin that calls `os._exit`, a fault in a C
-extension, the kernel's or an operator's SIGKILL.
+when the start has ended in an orderly way: with an error that says what is wrong, or because
+somebody told the process to stop and it did. What is left are crashes: a plugin that calls
+`os._exit`, or that does not let go when the process is to stop, a fault in a C extension, the
+kernel's or an operator's SIGKILL.
 """
 
 import json
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ from typing import Final
 
 from nexus.cli.errors import CannotWrite, WorkerFailed
 from nexus.errors import NexusError
+
+logger = logging.getLogger(__name__)
 
 STARTS_FILE: Final = "starts.json"
 _SIGNALED: Final = 128
@@ -50,7 +54,26 @@ class StartAttempts:
     @property
     def in_words(self) -> str:
         """Say what happened, for people."""
+        if self.crashes == 1:
+            return "The last start ended before the application was ready."
         return f"The last {self.crashes} starts ended before the application was ready."
+
+    def tell(self) -> None:
+        """Log how many starts have crashed, and what follows from it."""
+        logger.warning(
+            "%s After %s in a row only plugins that come with Nexus are started.",
+            self.in_words,
+            TRIES,
+            extra={"crashes": self.crashes},
+        )
+
+    def tell_crash(self) -> None:
+        """Log that the process ends in a crash, if the application was not ready before."""
+        if self._is_open:
+            logger.critical(
+                "The application was not ready yet, so this start counts as a crash",
+                extra={"crashes": self.crashes + 1, "safe_mode_after": TRIES},
+            )
 
     def begin(self) -> None:
         """Note a start; unless it is said to be over, it is a crash.

@@ -118,6 +118,7 @@ class Supervisor:
         ]
         self._serves = False
         self._stopping = False
+        self._is_stuck = False
         app.set_up_logging()
 
     def run(self) -> None:
@@ -126,6 +127,7 @@ class Supervisor:
         Raises:
             WorkerFailed: One of the workers could not start in the first place.
             CannotWrite: The run file could not be written.
+            SystemExit: It was told to stop, and code in a worker did not let go.
         """
         with self._woken_by_signals() as woken, TemporaryDirectory(prefix="nexus-") as scrapes:
             # Not in the data folder: the path of a socket has to be short.
@@ -139,6 +141,9 @@ class Supervisor:
                 self._stopping = True
                 remove_run_file(self._settings.data_folder)
                 self._end(woken)
+        if self._is_stuck:
+            self._attempts.tell_crash()
+            raise SystemExit(ExitCode.STUCK)
 
     def _begin(self, worker: _Worker) -> None:
         context = multiprocessing.get_context("spawn")
@@ -244,6 +249,7 @@ class Supervisor:
             self._hear(worker)
         code = self._reap(worker)
         if self._stopping:
+            self._is_stuck = self._is_stuck or code == ExitCode.STUCK
             return
         reason = worker.reason or f"It ended with {_in_words(code)}."
         if not self._serves:
@@ -308,13 +314,13 @@ class Supervisor:
             for process in self._processes():
                 process.kill()
             remove_run_file(self._settings.data_folder)
+            self._attempts.call_off()
             os.write(2, b"\nStopped without waiting for work in hand.\n")
             os._exit(ExitCode.FORCED)
         if not self._stopping and number == signal.SIGINT:
             stream = 2 if self._out.as_json else 1
             os.write(stream, b"\nStopping; a second Ctrl-C stops without waiting.\n")
         self._stopping = True
-        self._attempts.call_off()
 
 
 def _in_words(code: int | None) -> str:

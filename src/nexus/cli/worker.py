@@ -90,10 +90,7 @@ def work(order: WorkerOrder, listening: socket.socket, line: Connection) -> None
         app.set_up_logging()
         if order.safe_mode:
             app.parts.safe_mode.begin(order.safe_mode)
-        config = server_config(app)
-        server = WorkerServer(config, app, order, listening, line)
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(server.serve_application())
+        WorkerServer(server_config(app), app, order, listening, line).serve_until_the_end()
     except NexusError as error:
         _report(line, FAILED, error.render())
         raise SystemExit(1) from None
@@ -147,6 +144,12 @@ class WorkerServer(NexusServer):
             url = local_url(self.application.settings.server.host, self._socket)
             show_banner(self.out, self.application, url, reload=False, pid=self._order.supervisor)
             self.accompany("nexus.run.outcome", show_outcome(self.out, self.application))
+
+    @property
+    @override
+    def is_told(self) -> bool:
+        # Without a supervisor nobody would stop this process; a blocked loop does not hear of that.
+        return super().is_told or os.getppid() != self._order.supervisor
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -2,17 +2,14 @@
 
 import asyncio
 import logging
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, Final, Self
 
 from nexus.observability.distribution import Distribution
-from nexus.plugins.importer import ROOT
+from nexus.plugins.culprit import Culprit
 
 logger = logging.getLogger(__name__)
 
@@ -90,22 +87,14 @@ class Watchdog:
                 self._report(lag)
 
     def _report(self, lag: float) -> None:
-        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way
-        if frame is None:
+        culprit = Culprit.in_thread(self._loop_thread)
+        if culprit is None:
             return
-        culprit = _plugin_frame(frame) or frame
-        plugin = _plugin_of(culprit) or self._behalf() or "nexus"
+        plugin = culprit.plugin or self._behalf() or "nexus"
         self.blocks[plugin] = self.blocks.get(plugin, 0) + 1
         logger.warning(
             "The event loop is blocked",
-            extra={
-                "plugin": plugin,
-                "seconds": round(lag, 1),
-                "file": culprit.f_code.co_filename,
-                "line": culprit.f_lineno,
-                "function": culprit.f_code.co_name,
-                "stack": "".join(traceback.format_stack(frame)[-6:]),
-            },
+            extra={"plugin": plugin, "seconds": round(lag, 1), **culprit.fields},
         )
 
     def _behalf(self) -> str | None:
@@ -144,17 +133,3 @@ class Moment:
 
 def _nobody(_task: "asyncio.Task[Any]") -> str | None:
     return None
-
-
-def _plugin_frame(frame: FrameType) -> FrameType | None:
-    found: FrameType | None = frame
-    while found is not None and _plugin_of(found) is None:
-        found = found.f_back
-    return found
-
-
-def _plugin_of(frame: FrameType) -> str | None:
-    module = frame.f_globals.get("__name__", "")
-    if not isinstance(module, str) or not module.startswith(ROOT + "."):
-        return None
-    return module.split(".")[1].rpartition("_")[0]

@@ -67,6 +67,31 @@ def test_a_process_that_is_told_to_stop_has_not_crashed(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_what_crashed_is_told_at_the_next_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    crash(tmp_path)
+    StartAttempts(tmp_path).tell()
+    crash(tmp_path)
+    StartAttempts(tmp_path).tell()
+    first, second = caplog.messages
+    assert first.startswith("The last start ended before the application was ready. After 3 in a")
+    assert second.startswith("The last 2 starts ended before")
+
+
+def test_an_end_after_the_application_was_ready_is_not_told_as_a_crash(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    attempts = StartAttempts(tmp_path)
+    with counted(attempts):
+        attempts.tell_crash()
+        attempts.succeed()
+        attempts.tell_crash()
+    [record] = caplog.records
+    assert "counts as a crash" in record.message
+    assert getattr(record, "crashes", None) == 1
+
+
 @pytest.mark.parametrize("content", ["", "{}", "no JSON", "\xff"])
 def test_a_file_that_says_nothing_counts_for_nothing(tmp_path: Path, content: str) -> None:
     (tmp_path / STARTS_FILE).write_bytes(content.encode("latin-1"))
