@@ -87,7 +87,8 @@ class Site:
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request on a connection of its own, which any worker may take."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.request(method, self.url + path, headers=headers, timeout=LIMIT, **options)
+        options = {"timeout": LIMIT, **options}
+        return httpx.request(method, self.url + path, headers=headers, **options)
 
     def pids(self) -> set[int]:
         """Give the workers that serve; which of them answers is the system's choice."""

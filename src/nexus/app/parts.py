@@ -18,8 +18,8 @@ from nexus.events import EventBus
 from nexus.events.log import Lag
 from nexus.jobs.scheduler import JobScheduler
 from nexus.observability.log_rings import LogRings
+from nexus.observability.siblings import Siblings
 from nexus.observability.watched import Watched
-from nexus.observability.worker_scrapes import WorkerScrapes
 from nexus.plugins.announcer import Announcer
 from nexus.plugins.bytecode import BytecodeCache
 from nexus.plugins.configurations import PluginConfigurations
@@ -69,7 +69,7 @@ class Parts:
         granting: What plugins may do.
         denials: What plugins were refused.
         notice: Tells load balancers of a stop before it begins.
-        scrapes: Puts the figures of several workers together.
+        siblings: What the workers that share an address tell each other.
         logs: What plugins have logged, and how much they log.
         audit_keeper: Looks after the audit log.
     """
@@ -96,7 +96,7 @@ class Parts:
     granting: Granting
     denials: Denials
     notice: Notice
-    scrapes: WorkerScrapes
+    siblings: Siblings
     logs: PluginLogs
     audit_keeper: AuditKeeper
 
@@ -156,7 +156,7 @@ class Parts:
             ),
             denials=denials,
             notice=Notice(settings.shutdown.notice),
-            scrapes=WorkerScrapes(),
+            siblings=Siblings(),
             logs=PluginLogs(
                 rings=LogRings(
                     settings.logging.recent_lines,

@@ -180,6 +180,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         grants=parts.granting.grants,
         activity=Activity(partial(_counts, app, parts)),
         logs=parts.logs,
+        siblings=parts.siblings,
         mask=parts.mask.apply,
         secrets=secret_rotation_of(parts.settings, parts.database, parts.store, parts.box),
     )
@@ -217,7 +218,7 @@ def add_routes(app: "NexusApp", parts: "Parts") -> None:
         [FamilyCollector(sources), OwnFigures(app.manager)],
         app.app.metrics,
         lambda: parts.lags.look(_LAG_PATIENCE),
-        parts.scrapes,
+        parts.siblings,
     )
     app.app.include_router(metrics)
 

@@ -15,8 +15,14 @@ _SOURCE_WIDTH: Final = 8
 _INDENT: Final = "          "
 
 
-def show_event(out: Output, event: Mapping[str, Any]) -> None:
-    """Print an event: a line that tells what it is, and one with its data."""
+def show_event(out: Output, event: Mapping[str, Any], *, worker: bool = False) -> None:
+    """Print an event: a line that tells what it is, and one with its data.
+
+    Args:
+        out: Where to.
+        event: The event, as the management API has it.
+        worker: Whether to tell which worker has published it.
+    """
     from rich.text import Text
 
     head = Text.assemble(
@@ -27,6 +33,7 @@ def show_event(out: Output, event: Mapping[str, Any]) -> None:
         f"{event['source']:{_SOURCE_WIDTH}}",
         "  ",
         (event["id"], "cyan"),
+        f"  {event['worker']}" if worker and event.get("worker") else "",
     )
     print_line(out, head)
     if event["data"]:

@@ -1,7 +1,7 @@
 """`nexus events tail`."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,63 +34,92 @@ def tail(
 ) -> None:
     """Show the last events, the newest at the bottom.
 
-    They are the recent ones of the running process and, where those are too few, older ones of
-    the event log. With --follow and --json each event is a line.
+    They are the recent ones of the running application, of all its workers on one machine, and,
+    where those are too few, older ones of the event log. With --follow and --json each event is a
+    line.
     """
     from nexus.cli.connection import Where, connected
 
     out = Output(as_json=as_json)
     with connected(Where(folder=app_folder, url=url, token=token)) as client:
+        tail = _Tail(out, client, name, number)
         if not follow:
-            events = _last(out, client, name, number)
-            out.result({"items": events}, lambda: _show(out, name, events))
+            events = tail.last()
+            out.result({"items": events}, lambda: tail.show(events))
             return
         with suppress(KeyboardInterrupt):
-            _follow(out, client, name, number)
+            tail.follow()
 
 
-def _last(out: Output, client: "ManagementClient", name: str, number: int) -> _Events:
-    """Give the last events, oldest first."""
-    from nexus.cli.errors import ApplicationRefused
+class _Tail:
+    """Shows events of one pattern."""
 
-    if number == 0:
-        return []
-    events: _Events = client.get("/events", name=name, limit=number)["items"]
-    if len(events) < number:
+    def __init__(self, out: Output, client: "ManagementClient", name: str, number: int) -> None:
+        self._out = out
+        self._client = client
+        self._name = name
+        self._number = number
+        self._has_several_workers = False
+
+    def last(self) -> _Events:
+        """Give the last events, oldest first."""
+        if self._number == 0:
+            return []
+        query = {"name": self._name, "limit": self._number}
+        found = self._client.get("/events", **query)
+        self._take_in(found)
+        events: _Events = found["items"]
+        if len(events) < self._number:
+            known = {each["id"] for each in events}
+            events += [each for each in self._logged(**query) if each["id"] not in known]
+        events.sort(key=lambda each: (each["timestamp"], each["id"]))
+        return events[-self._number :]
+
+    def show(self, events: _Events) -> None:
+        """Print the last events."""
+        for event in events:
+            self._tell(event)
+        if not events:
+            wanted = "" if self._name == "**" else f" {self._name}"
+            self._out.say(
+                f"No event{wanted} has been published. Try: nexus events publish hello.world"
+            )
+
+    def follow(self) -> None:
+        """Print the last events, and those that come."""
+        shown: set[str] = set()
+        stream = self._client.listen("/events/stream", name=self._name)
+        # It has begun with the first remark: before that, events might come that nobody shows.
+        next(stream, None)
+        for event in self.last():
+            shown.add(event["id"])
+            self._tell(event)
+        for each in stream:
+            if each.kind == "dropped":
+                number = json.loads(each.data)["dropped"]
+                self._out.note(f"{number} events came too fast to be shown.")
+            elif each.kind == "workers":
+                self._take_in(json.loads(each.data))
+            elif each.kind == "end":
+                self._out.note("The application stops.")
+            elif each.kind == "message" and (event := json.loads(each.data))["id"] not in shown:
+                self._tell(event)
+
+    def _logged(self, **query: Any) -> _Events:
+        from nexus.cli.errors import ApplicationRefused
+
         try:
-            logged = client.get("/events/log", name=name, limit=number, newest=True)["items"]
+            found: _Events = self._client.get("/events/log", **query, newest=True)["items"]
         except ApplicationRefused as error:
-            out.note(f"Older events cannot be shown. {error}")
-            logged = []
-        known = {each["id"] for each in events}
-        events += [each for each in logged if each["id"] not in known]
-    events.sort(key=lambda each: (each["timestamp"], each["id"]))
-    return events[-number:]
+            self._out.note(f"Older events cannot be shown. {error}")
+            return []
+        return found
 
+    def _take_in(self, answer: Mapping[str, Any]) -> None:
+        self._has_several_workers = len(answer.get("workers", ())) > 1
 
-def _show(out: Output, name: str, events: _Events) -> None:
-    for event in events:
-        show_event(out, event)
-    if not events:
-        wanted = "" if name == "**" else f" {name}"
-        out.say(f"No event{wanted} has been published. Try: nexus events publish hello.world")
-
-
-def _follow(out: Output, client: "ManagementClient", name: str, number: int) -> None:
-    tell: Callable[[Mapping[str, Any]], None] = (
-        print_json_line if out.as_json else lambda event: show_event(out, event)
-    )
-    shown: set[str] = set()
-    stream = client.listen("/events/stream", name=name)
-    # It has begun with the first remark: before that, events might come that nobody shows.
-    next(stream, None)
-    for event in _last(out, client, name, number):
-        shown.add(event["id"])
-        tell(event)
-    for each in stream:
-        if each.kind == "dropped":
-            out.note(f"{json.loads(each.data)['dropped']} events came too fast to be shown.")
-        elif each.kind == "end":
-            out.note("The application stops.")
-        elif each.kind == "message" and (event := json.loads(each.data))["id"] not in shown:
-            tell(event)
+    def _tell(self, event: Mapping[str, Any]) -> None:
+        if self._out.as_json:
+            print_json_line(event)
+        else:
+            show_event(self._out, event, worker=self._has_several_workers)

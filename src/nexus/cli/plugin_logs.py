@@ -1,7 +1,7 @@
 """`nexus plugin logs` and `nexus plugin log-level`."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -51,7 +51,8 @@ def logs(
 ) -> None:
     """Show what a plugin has logged last, the newest at the bottom.
 
-    They are the lines of one running process. With --follow and --json each line is one of JSON.
+    They are the lines of all workers on one machine. With --follow and --json each line is one of
+    JSON.
     """
     from nexus.cli.connection import Where, connected
 
@@ -62,7 +63,7 @@ def logs(
                 _follow(out, client, name, level, number)
             return
         found = client.get(f"/plugins/{name}/logs", level=level.value, limit=number)
-        out.result(found, lambda: _show(out, name, found["items"]))
+        out.result(found, lambda: _show(out, name, found))
 
 
 def log_level(
@@ -95,31 +96,41 @@ def log_level(
     out.result({"name": name, "level": now}, lambda: out.say(said))
 
 
-def _show(out: Output, name: str, items: list[dict[str, Any]]) -> None:
-    for item in items:
-        _show_line(out, item)
-    if not items:
+def _show(out: Output, name: str, found: Mapping[str, Any]) -> None:
+    for item in found["items"]:
+        _show_line(out, item, worker=_has_several(found))
+    if not found["items"]:
         out.say(f"{name} has logged nothing yet.")
 
 
 def _follow(out: Output, client: "ManagementClient", name: str, level: Level, number: int) -> None:
-    tell: Callable[[Mapping[str, Any]], None] = (
-        print_json_line if out.as_json else lambda line: _show_line(out, line)
-    )
+    several = False
     for each in client.listen(f"/plugins/{name}/logs/stream", level=level.value, last=number):
         if each.kind == "dropped":
             out.note(f"{json.loads(each.data)['dropped']} lines came too fast to be shown.")
         elif each.kind == "end":
             out.note("The application stops.")
+        elif each.kind == "workers":
+            several = _has_several(json.loads(each.data))
+        elif each.kind == "message" and out.as_json:
+            print_json_line(json.loads(each.data))
         elif each.kind == "message":
-            tell(json.loads(each.data))
+            _show_line(out, json.loads(each.data), worker=several)
 
 
-def _show_line(out: Output, line: Mapping[str, Any]) -> None:
+def _has_several(answer: Mapping[str, Any]) -> bool:
+    return len(answer.get("workers", ())) > 1
+
+
+def _show_line(out: Output, line: Mapping[str, Any], *, worker: bool) -> None:
     from rich.text import Text
 
     level = str(line.get("level", ""))
-    fields = {key: value for key, value in line.items() if key not in _TOLD}
+    fields = {
+        key: value
+        for key, value in line.items()
+        if key not in _TOLD and (worker or key != "worker")
+    }
     print_line(
         out,
         Text.assemble(

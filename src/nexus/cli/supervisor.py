@@ -112,7 +112,7 @@ class Supervisor:
         self._folder = folder
         self._lock = lock
         self._token = new_token()
-        self._scrapes = folder
+        self._sockets = folder
         self._workers = [
             _Worker(number=number + 1) for number in range(app.settings.server.workers)
         ]
@@ -129,9 +129,9 @@ class Supervisor:
             CannotWrite: The run file could not be written.
             SystemExit: It was told to stop, and code in a worker did not let go.
         """
-        with self._woken_by_signals() as woken, TemporaryDirectory(prefix="nexus-") as scrapes:
+        with self._woken_by_signals() as woken, TemporaryDirectory(prefix="nexus-") as sockets:
             # Not in the data folder: the path of a socket has to be short.
-            self._scrapes = Path(scrapes)
+            self._sockets = Path(sockets)
             try:
                 # The first one makes what all need: keys, tables, the first token.
                 self._begin(self._workers[0])
@@ -167,7 +167,7 @@ class Supervisor:
         return WorkerOrder(
             folder=self._folder,
             number=worker.number,
-            scrapes=self._scrapes,
+            sockets=self._sockets,
             token=self._token,
             supervisor=os.getpid(),
             as_json=self._out.as_json,

@@ -56,7 +56,7 @@ class WorkerOrder:
     Attributes:
         folder: The application's folder.
         number: Which of the workers it is, from 1 on.
-        scrapes: Where the workers' sockets are, over which they give each other their figures.
+        sockets: Where the workers' sockets are, over which they tell each other what they know.
         token: The management token of this run, which all workers take.
         supervisor: The process that is to be told to stop.
         as_json: Whether a program reads what is printed.
@@ -67,7 +67,7 @@ class WorkerOrder:
 
     folder: Path
     number: int
-    scrapes: Path
+    sockets: Path
     token: str
     supervisor: int
     as_json: bool
@@ -125,12 +125,12 @@ class WorkerServer(NexusServer):
     def tell(self) -> None:
         self.application.tokens.accept_for_run(self._order.token)
         asyncio.get_running_loop().add_reader(self._line.fileno(), self._listen)
-        self.accompany("nexus.run.scrapes", self._share_figures())
+        self.accompany("nexus.run.siblings", self._answer_siblings())
         _report(self._line, STARTED)
 
-    async def _share_figures(self) -> None:
-        scrapes = self.application.parts.scrapes
-        async with scrapes.joined(self._order.scrapes, str(self._order.number)):
+    async def _answer_siblings(self) -> None:
+        siblings = self.application.parts.siblings
+        async with siblings.joined(self._order.sockets, str(self._order.number)):
             await asyncio.get_running_loop().create_future()
 
     def _listen(self) -> None:

@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from nexus.observability.metrics import content_type, render
-from nexus.observability.worker_scrapes import WorkerScrapes
+from nexus.observability.siblings import Siblings
+from nexus.observability.worker_scrapes import exposition, share_figures
 from nexus.web.http_metrics import HttpMetrics
 
 
@@ -15,7 +16,7 @@ def metrics_router(
     collectors: Iterable[Any],
     http: HttpMetrics,
     look: Callable[[], Awaitable[None]] | None = None,
-    workers: WorkerScrapes | None = None,
+    siblings: Siblings | None = None,
 ) -> APIRouter:
     """Give `/metrics` with the figures of these collectors, of HTTP and of the process.
 
@@ -23,7 +24,7 @@ def metrics_router(
         collectors: Custom collectors of the Prometheus client library.
         http: The counts of HTTP requests.
         look: Called before the collectors are asked, to measure what takes waiting.
-        workers: Puts the figures of several workers together.
+        siblings: The workers whose figures are put together.
     """
     router = APIRouter(tags=["health"])
     registry: Any = None
@@ -46,12 +47,12 @@ def metrics_router(
             await look()
         return render(registry).decode()
 
-    shared = workers or WorkerScrapes()
-    shared.own = own
+    shared = siblings or Siblings()
+    share_figures(shared, own)
 
     @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
     async def metrics() -> Response:
         headers = {"Cache-Control": "no-store"}
-        return Response(await shared.text(), media_type=content_type(), headers=headers)
+        return Response(await exposition(shared), media_type=content_type(), headers=headers)
 
     return router

@@ -131,13 +131,13 @@ async def test_lines_can_be_watched_until_the_application_stops(workshop: Any) -
         await site.app.bus.join(60)
         path = "/api/v1/plugins/shop/logs/stream"
         async with asyncio.timeout(60), streaming(site, "last=1", path=path) as reader:
-            await workshop.until(lambda: len(reader.read) >= 2)
-            await site.http.post("/plugins/shop/order")
             await workshop.until(lambda: len(reader.read) >= 3)
+            await site.http.post("/plugins/shop/order")
+            await workshop.until(lambda: len(reader.read) >= 4)
             site.app.announce_stop()
             await reader.has_ended.wait()
         kinds = [each.kind for each in reader.read]
-        assert kinds == ["remark", "message", "message", "end"]
+        assert kinds == ["remark", "workers", "message", "message", "end"]
         lines = [json.loads(each.data) for each in reader.read if each.kind == "message"]
         assert [each["event"] for each in lines] == ["an order of ********"] * 2
         assert lines[0]["id"] < lines[1]["id"]

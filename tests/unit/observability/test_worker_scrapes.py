@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -7,7 +6,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from nexus.observability import worker_scrapes
-from nexus.observability.worker_scrapes import WorkerScrapes, merged
+from nexus.observability.siblings import Siblings
+from nexus.observability.worker_scrapes import exposition, merged, share_figures
 
 ONE = """# HELP nexus_a_total A's.
 # TYPE nexus_a_total counter
@@ -38,11 +38,13 @@ def test_families_are_put_together_by_name() -> None:
     )
 
 
-def giving(text: str) -> Callable[[], Awaitable[str]]:
+def giving(text: str) -> Siblings:
     async def give() -> str:
         return text
 
-    return give
+    siblings = Siblings()
+    share_figures(siblings, give)
+    return siblings
 
 
 async def hang() -> str:
@@ -53,15 +55,16 @@ async def hang() -> str:
 async def test_whoever_is_asked_gives_the_figures_of_all_that_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one, two, three = WorkerScrapes(), WorkerScrapes(), WorkerScrapes()
-    one.own, two.own, three.own = giving(ONE), giving(TWO * 2000), hang
-    assert await one.text() == ONE
+    one, two, three = giving(ONE), giving(TWO * 2000), Siblings()
+    share_figures(three, hang)
+    assert await exposition(one) == ONE
     with TemporaryDirectory() as place:
         folder = Path(place)
         async with one.joined(folder, "1"), two.joined(folder, "2"):
             for asked in (one, two):
                 families = {
-                    each.name: each for each in text_string_to_metric_families(await asked.text())
+                    each.name: each
+                    for each in text_string_to_metric_families(await exposition(asked))
                 }
                 samples = families["nexus_b"].samples
                 shown = {each.labels["worker"]: each.value for each in samples}
@@ -70,17 +73,19 @@ async def test_whoever_is_asked_gives_the_figures_of_all_that_answer(
                 assert [(each.labels["worker"], each.value) for each in up] == [("1", 1), ("2", 1)]
             monkeypatch.setattr(worker_scrapes, "PATIENCE", 0.05)
             async with three.joined(folder, "3"):
-                text = await one.text()
+                text = await exposition(one)
             assert 'nexus_worker_up{worker="3"} 0.0' in text
             assert 'nexus_b{worker="1"} 2.0' in text
         assert list(folder.iterdir()) == []
-    assert await one.text() == ONE
+    assert await exposition(one) == ONE
 
 
-async def test_the_socket_of_a_process_that_was_killed_is_no_hindrance(tmp_path: Path) -> None:
+async def test_the_socket_of_a_process_that_was_killed_is_no_hindrance() -> None:
     with TemporaryDirectory() as place:
-        (Path(place) / "1.metrics").touch()
-        one = WorkerScrapes()
-        one.own = giving(ONE)
+        for number in ("1", "2"):
+            (Path(place) / f"{number}.worker").touch()
+        one = giving(ONE)
         async with one.joined(Path(place), "1"):
-            assert 'nexus_worker_up{worker="1"} 1.0' in await one.text()
+            text = await exposition(one)
+    assert 'nexus_worker_up{worker="1"} 1.0' in text
+    assert 'nexus_worker_up{worker="2"} 0.0' in text

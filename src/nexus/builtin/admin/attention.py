@@ -77,7 +77,8 @@ async def things_to_do(
     found = _of_the_whole(system, subscriptions)
     if not await is_set_up(visitor.caller):
         found.append(_NOBODY)
-    troubled = [each for each in plugins if each["state"] in _RANK and each["reason"]]
+    seen = [each for plugin in plugins for each in _in_all_workers(plugin)]
+    troubled = [each for each in seen if each["state"] in _RANK and each["reason"]]
     troubled.sort(key=lambda each: (_RANK[each["state"]], each["name"]))
     looked_at = 0
     for plugin in troubled:
@@ -116,6 +117,15 @@ def _of_the_whole(system: Mapping[str, Any], subscriptions: Mapping[str, Any] | 
             )
         )
     return found
+
+
+def _in_all_workers(plugin: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give a plugin as this worker sees it, and as those do where it is otherwise."""
+    elsewhere = [
+        {**plugin, **each, "title": f"{plugin['title']} in {each['worker']}"}
+        for each in plugin["elsewhere"]
+    ]
+    return [plugin, *elsewhere]
 
 
 def _troubled(plugin: Mapping[str, Any]) -> ToDo:

@@ -38,6 +38,8 @@ def event_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) -> API
             current="events",
             tab="events",
             events=found["items"],
+            whose=None if source == "log" else found,
+            several=source != "log" and len(found["workers"]) > 1,
             name=name.strip(),
             source="log" if source == "log" else "live",
             most=_SHOWN,
@@ -75,9 +77,13 @@ def event_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) -> API
 async def _rows(pages: Pages, visitor: Visitor, pattern: str) -> AsyncIterator[bytes]:
     """Pass the events on as rows of the table, as they come."""
     stream = visitor.caller.open("GET", "/api/v1/events/stream", query={"name": pattern})
+    several = False
     async with stream as answer:
         async for kind, data in messages_of(answer.chunks):
             if kind == "end":
                 return
+            if kind == "workers":
+                several = len(json.loads(data)["workers"]) > 1
             if kind == "message":
-                yield message(pages.part(visitor, "event_row", each=json.loads(data)))
+                row = pages.part(visitor, "event_row", each=json.loads(data), several=several)
+                yield message(row)

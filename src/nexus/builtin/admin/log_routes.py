@@ -31,9 +31,13 @@ def log_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) -> APIRo
 
 async def _lines(pages: Pages, visitor: Visitor, name: str) -> AsyncIterator[bytes]:
     stream = visitor.caller.open("GET", f"/api/v1/plugins/{name}/logs/stream")
+    several = False
     async with stream as answer:
         async for kind, data in messages_of(answer.chunks):
             if kind == "end":
                 return
+            if kind == "workers":
+                several = len(json.loads(data)["workers"]) > 1
             if kind == "message":
-                yield message(pages.part(visitor, "log_line", line=json.loads(data)))
+                line = pages.part(visitor, "log_line", line=json.loads(data), several=several)
+                yield message(line)

@@ -29,7 +29,8 @@ def overview_router(pages: Pages, visiting: Visiting, route: type[APIRoute]) -> 
 
 
 async def _seen(visitor: Visitor) -> dict[str, Any]:
-    plugins = (await visitor.see("/api/v1/plugins"))["items"]
+    listed = await visitor.see("/api/v1/plugins")
+    plugins = listed["items"]
     events = await visitor.glance("/api/v1/events", limit=8)
     subscriptions = await visitor.glance("/api/v1/events/subscriptions")
     dead = dead_letters(await visitor.glance("/api/v1/events/dead", limit=1000), subscriptions)
@@ -40,6 +41,8 @@ async def _seen(visitor: Visitor) -> dict[str, Any]:
         counts[each["state"]] += 1
     return {
         "plugins": plugins,
+        "states_of": listed,
+        "activity": activity,
         "counts": {state: count for state, count in counts.items() if count},
         "events": events and events["items"],
         "dead": dead.total(),

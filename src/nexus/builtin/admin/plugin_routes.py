@@ -95,6 +95,7 @@ async def plugin_page(
     readme = await visitor.glance(f"{address}/readme")
     services = (await visitor.see("/api/v1/services"))["items"]
     subscriptions = await visitor.glance("/api/v1/events/subscriptions")
+    log = await visitor.glance(f"{address}/logs", limit=_LINES)
     return pages.show(
         visitor,
         "plugin",
@@ -110,7 +111,9 @@ async def plugin_page(
         services=[each for each in services if each["plugin"] == name],
         subscriptions=_of(name, subscriptions),
         history=await _history(visitor, name),
-        log=await _log(visitor, address),
+        log=None if log is None else list(reversed(log["items"])),
+        log_of=log,
+        several=len(plugin["workers"]) > 1,
         data=await _data(visitor, name),
     )
 
@@ -129,12 +132,6 @@ async def _history(visitor: Visitor, name: str) -> list[Any]:
     recent = await visitor.glance("/api/v1/events", name="plugin.*", limit=_LOOKED_THROUGH)
     found = recent["items"] if recent else ()
     return [each for each in found if each["data"].get("plugin") == name][:_HISTORY]
-
-
-async def _log(visitor: Visitor, address: str) -> list[Any] | None:
-    """Give the last log lines, newest first; None where the visitor may not see them."""
-    found = await visitor.glance(f"{address}/logs", limit=_LINES)
-    return None if found is None else list(reversed(found["items"]))
 
 
 async def _data(visitor: Visitor, name: str) -> Any:

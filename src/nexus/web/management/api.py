@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Depends
 
 from nexus.web.management.access import admin_only
+from nexus.web.management.activity_routes import activity_router
 from nexus.web.management.admin_page_routes import admin_page_router
 from nexus.web.management.audit_routes import audit_router
 from nexus.web.management.caller_routes import caller_router
@@ -44,4 +45,5 @@ def management_router(context: ManagementContext) -> APIRouter:
     router.include_router(audit_router(context))
     router.include_router(caller_router(context))
     router.include_router(system_router(context))
+    router.include_router(activity_router(context))
     return router

@@ -9,6 +9,7 @@ from nexus.audit import AuditLog
 from nexus.config.secret_rotation import SecretRotation
 from nexus.events import EventBus
 from nexus.jobs.scheduler import JobScheduler
+from nexus.observability.siblings import Siblings
 from nexus.plugins.manager import PluginManager
 from nexus.plugins.operator import Operator
 from nexus.plugins.plugin_logs import PluginLogs
@@ -40,6 +41,7 @@ class ManagementContext:
         grants: What plugins may do.
         activity: How much there is to do.
         logs: What plugins have logged, and how much they log.
+        siblings: The workers that share the address of this one.
         secrets: Exchanges the key that encrypts stored secrets.
         mask: Takes secrets out of a text.
     """
@@ -60,5 +62,6 @@ class ManagementContext:
     grants: Grants
     activity: Activity
     logs: PluginLogs
+    siblings: Siblings
     secrets: SecretRotation
     mask: Callable[[str], str] = str

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nexus.events import EventBus
 from nexus.events.event import Event
 from nexus.events.log import EventLog
+from nexus.web.management.everywhere import Workers
 
 
 class NewEvent(BaseModel):
@@ -28,12 +29,26 @@ class EventList(BaseModel):
     items: list[dict[str, Any]]
 
 
-def event_view(event: Event) -> dict[str, Any]:
-    """Show an event; `position` is its place in the event log, None where it is not in it."""
+class RecentEvents(EventList, Workers):
+    """Recent events of all workers that share the address."""
+
+
+EventView = dict[str, Any]
+"""An event as JSON-ready data."""
+
+
+def event_view(event: Event, worker: str | None = None) -> EventView:
+    """Show an event; `position` is its place in the event log, None where it is not in it.
+
+    Args:
+        event: The event.
+        worker: Who has published it, where that is known.
+    """
     return {
         **event.dict(),
         "ordering_key": event.ordering_key,
         "position": getattr(event, "position", None),
+        "worker": worker,
     }
 
 

@@ -21,7 +21,7 @@ def permission_router(context: ManagementContext) -> APIRouter:
     router = APIRouter(
         prefix="/plugins", tags=["management: plugins"], route_class=closed_route(context.tokens)
     )
-    manager, operator = context.manager, context.operator
+    operator = context.operator
 
     @router.post(
         "/{name}/approve",
@@ -31,7 +31,7 @@ def permission_router(context: ManagementContext) -> APIRouter:
     )
     async def approve(name: str, choice: Permissions | None = None) -> PluginDetail:
         await operator.grant(name, choice.permissions if choice else (), granted=True)
-        return detail(manager.controller(name), context.grants)
+        return await detail(context, name)
 
     @router.post(
         "/{name}/revoke",
@@ -41,6 +41,6 @@ def permission_router(context: ManagementContext) -> APIRouter:
     )
     async def revoke(name: str, choice: Permissions | None = None) -> PluginDetail:
         await operator.grant(name, choice.permissions if choice else (), granted=False)
-        return detail(manager.controller(name), context.grants)
+        return await detail(context, name)
 
     return router

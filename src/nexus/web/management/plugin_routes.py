@@ -9,7 +9,16 @@ from pydantic import BaseModel, Field
 
 from nexus.web.management.closed_route import closed_route
 from nexus.web.management.context import ManagementContext
-from nexus.web.management.plugin_views import PluginDetail, PluginList, PluginView, detail, view
+from nexus.web.management.everywhere import whose
+from nexus.web.management.plugin_states import differences, share_states, states
+from nexus.web.management.plugin_views import (
+    PluginDetail,
+    PluginList,
+    PluginView,
+    detail,
+    seen,
+    view,
+)
 
 _LONGEST: Final = 200_000
 """So many characters of a README are given at most."""
@@ -33,10 +42,16 @@ def plugin_router(context: ManagementContext) -> APIRouter:
         prefix="/plugins", tags=["management: plugins"], route_class=closed_route(context.tokens)
     )
     manager, operator = context.manager, context.operator
+    share_states(context)
 
     @router.get("", summary="List all plugins")
     async def list_plugins() -> PluginList:
-        return PluginList(items=[view(each) for each in manager.controllers()])
+        found = await states(context)
+        elsewhere = differences(found)
+        return PluginList(
+            items=[seen(each, elsewhere.get(each.name, ())) for each in manager.controllers()],
+            **await whose(found, operator),
+        )
 
     @router.post("/rescan", summary="Look for plugins that have come or gone")
     async def rescan() -> Names:
@@ -44,7 +59,7 @@ def plugin_router(context: ManagementContext) -> APIRouter:
 
     @router.get("/{name}", summary="Show one plugin")
     async def show(name: str) -> PluginDetail:
-        return detail(manager.controller(name), context.grants)
+        return await detail(context, name)
 
     @router.get("/{name}/readme", summary="Give a plugin's README")
     async def readme(name: str) -> Readme:

@@ -1,13 +1,16 @@
 """How a plugin looks in the management API."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from nexus.plugins.controller import PluginController
-from nexus.security import Grants
+from nexus.web.management.context import ManagementContext
+from nexus.web.management.everywhere import Workers, whose
 from nexus.web.management.live_routes import RouteView, live_routes
+from nexus.web.management.plugin_states import Elsewhere, differences, reason_of, states
 
 
 class PluginView(BaseModel):
@@ -29,6 +32,14 @@ class PluginView(BaseModel):
     problems: list[str] = Field(description="Errors and warnings of the manifest.")
 
 
+class PluginSeen(PluginView):
+    """A plugin, as it is in all workers that share the address."""
+
+    elsewhere: list[Elsewhere] = Field(
+        description="How it is in other workers than the one that answers, where it is otherwise."
+    )
+
+
 class PermissionView(BaseModel):
     """A permission that a plugin asks for."""
 
@@ -39,7 +50,7 @@ class PermissionView(BaseModel):
     at: datetime | None
 
 
-class PluginDetail(PluginView):
+class PluginDetail(PluginSeen, Workers):
     """One plugin, whole."""
 
     author: str
@@ -63,10 +74,10 @@ class PluginDetail(PluginView):
     )
 
 
-class PluginList(BaseModel):
+class PluginList(Workers):
     """Plugins by name."""
 
-    items: list[PluginView]
+    items: list[PluginSeen]
 
 
 def view(controller: PluginController) -> PluginView:
@@ -74,12 +85,25 @@ def view(controller: PluginController) -> PluginView:
     return PluginView(**_summary(controller))
 
 
-def detail(controller: PluginController, grants: Grants) -> PluginDetail:
-    """Show all of a plugin."""
+def seen(controller: PluginController, elsewhere: Sequence[Elsewhere]) -> PluginSeen:
+    """Show a plugin as it is in a list, and how it is in other workers."""
+    return PluginSeen(**_summary(controller), elsewhere=list(elsewhere))
+
+
+async def detail(context: ManagementContext, name: str) -> PluginDetail:
+    """Show all of a plugin.
+
+    Raises:
+        PluginNotFound: There is none of this name.
+    """
+    controller, grants = context.manager.controller(name), context.grants
+    found = await states(context, name)
     manifest = controller.found.manifest
     live = controller.live
     return PluginDetail(
         **_summary(controller),
+        **await whose(found, context.operator),
+        elsewhere=list(differences(found).get(name, ())),
         author=manifest.author if manifest else "",
         license=manifest.license if manifest else "",
         tags=list(manifest.tags) if manifest else [],
@@ -105,7 +129,6 @@ def detail(controller: PluginController, grants: Grants) -> PluginDetail:
 def _summary(controller: PluginController) -> dict[str, Any]:
     manifest = controller.found.manifest
     status = controller.status
-    live = controller.live
     return {
         "name": controller.name,
         "version": manifest.version if manifest else "",
@@ -113,7 +136,7 @@ def _summary(controller: PluginController) -> dict[str, Any]:
         "description": manifest.description if manifest else "",
         "category": manifest.category if manifest else "",
         "state": status.state,
-        "reason": status.reason or (live.trouble if live is not None else ""),
+        "reason": reason_of(controller),
         "since": status.since,
         "generation": status.generation,
         "enabled": controller.enabled,

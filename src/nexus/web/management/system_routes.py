@@ -59,14 +59,6 @@ def system_router(context: ManagementContext) -> APIRouter:
     async def system() -> dict[str, Any]:
         return {**context.system(), "workers": list(await context.operator.workers())}
 
-    @router.get(
-        "/activity",
-        summary="Show how much there is to do",
-        description="Rates of requests, errors and events in this process between the last looks.",
-    )
-    async def activity() -> dict[str, Any]:
-        return context.activity.look()
-
     @router.get("/maintenance", summary="Tell whether there is maintenance")
     async def maintenance() -> MaintenanceState:
         message = context.maintenance()

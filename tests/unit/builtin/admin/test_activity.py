@@ -6,7 +6,7 @@ import pytest
 from tests.unit.builtin.admin.conftest import Site
 
 from nexus.builtin.admin.sparkline import HEIGHT, WIDTH, sparkline
-from nexus.web.management.activity import Activity, Counts
+from nexus.web.management.activity import Activity, Counts, together
 
 
 def test_rates_are_those_between_two_looks_and_old_troubles_are_forgotten() -> None:
@@ -14,19 +14,44 @@ def test_rates_are_those_between_two_looks_and_old_troubles_are_forgotten() -> N
     activity = Activity(lambda: now)
     activity._looks[0] = now  # it begins with the clock of the machine
     now = Counts(requests=50, errors=5, events=20, slow_queries=2, blocks={"shop": 1}, at=10.0)
-    seen = activity.look()
+    seen = together([activity.look()])
     assert seen["items"] == [{"seconds": 10.0, "requests": 5.0, "errors": 0.5, "events": 2.0}]
     assert seen["slow_queries"] == 2
     assert seen["blocks"] == {"shop": 1}
     now = replace(now, requests=51, at=10.5)
-    assert len(activity.look()["items"]) == 1, "two looks at once are one"
+    assert len(together([activity.look()])["items"]) == 1, "two looks at once are one"
     for second in range(11, 140):
         now = replace(now, requests=now.requests + 1, at=float(second))
-        seen = activity.look()
+        seen = together([activity.look()])
     assert len(seen["items"]) == 120
     assert seen["items"][-1]["requests"] == 1.0
     assert seen["slow_queries"] == 0
     assert seen["blocks"] == {}
+
+
+def test_what_all_workers_do_is_added_up_at_the_same_times() -> None:
+    one = {
+        "looks": [[0.0, 0, 0, 0], [10.0, 100, 10, 0], [20.0, 200, 10, 40]],
+        "seconds": 21.0,
+        "slow_queries": 1,
+        "blocks": {"shop": 1},
+    }
+    late = {
+        "looks": [[12.0, 0, 0, 0], [22.0, 50, 0, 10]],
+        "seconds": 11.0,
+        "slow_queries": 2,
+        "blocks": {"shop": 2, "till": 1},
+    }
+    for workers in ([one, late], [late, one]):
+        assert together(workers) == {
+            "items": [
+                {"seconds": 10.0, "requests": 10.0, "errors": 1.0, "events": 0.0},
+                {"seconds": 10.0, "requests": 14.0, "errors": 0.0, "events": 4.8},
+            ],
+            "seconds": 21.0,
+            "slow_queries": 3,
+            "blocks": {"shop": 3, "till": 1},
+        }
 
 
 def test_a_sparkline_fills_its_box() -> None:

@@ -3,18 +3,21 @@
 import json
 from typing import Any
 
-from nexus.events.event import Event, restored_event
+from nexus.events.event import restored_event
 from nexus.web.management.causation import DEEPEST, causation_tree
+from nexus.web.management.event_views import EventView, event_view
 
 
-def event(number: int, cause: int | None = None) -> Event:
-    return restored_event(
-        event_id=f"e{number}",
-        name=f"n{number}",
-        data={},
-        source="test",
-        time_ns=number,
-        cause=("work", None if cause is None else f"e{cause}", None, None),
+def event(number: int, cause: int | None = None) -> EventView:
+    return event_view(
+        restored_event(
+            event_id=f"e{number}",
+            name=f"n{number}",
+            data={},
+            source="test",
+            time_ns=number * 1000,
+            cause=("work", None if cause is None else f"e{cause}", None, None),
+        )
     )
 
 
