@@ -289,6 +289,8 @@ class EventEngineUnavailable(Unavailable):
     what = "The event log"
 
     def __init__(self, *, engine: str, location: str, reason: str, passing: bool = True) -> None:
+        # Some servers end what they say with a full stop, and others do not.
+        reason = reason.rstrip(". ")
         super().__init__(engine=engine, location=location, reason=reason, passing=passing)
 
     @override

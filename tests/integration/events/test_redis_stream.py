@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 import redis.asyncio
 
+from nexus.config.event_engine import parse_engine
+from nexus.errors import EventEngineUnavailable
+from nexus.events.engines.redis.connection import Connection
 from nexus.events.log import SubscriptionKey
 
 pytestmark = pytest.mark.parametrize("engine", ["redis"], indirect=True)
@@ -35,3 +38,19 @@ async def test_what_others_put_into_the_stream_stops_nobody(
     first = await log.journal.position_at(found[1].time_ns)
     assert found[0].position < first <= found[1].position
     assert "The stream has entries that are no events of this application" in caplog.text
+
+
+async def test_a_wrong_password_is_told_in_sentences_with_one_full_stop_each(store: Any) -> None:
+    connection = Connection(parse_engine(store.server.url.replace("://", "://nobody:canary@")))
+    connection.open()
+    try:
+        refused = pytest.raises(EventEngineUnavailable, match="refuses the password")
+        with refused as caught, connection.translated():
+            await connection().ping()
+    finally:
+        await connection.close()
+    message = str(caught.value)
+    assert not caught.value.passing
+    assert ".. " not in message
+    assert ". Expected a server" in message
+    assert "canary" not in message
