@@ -147,6 +147,7 @@ class _Inputs:
             source=self._source_below(broken.place),
             found=broken.found,
             expected=broken.expected,
+            nearest=broken.nearest,
         )
 
     def source_of(self, path: tuple[str | int, ...]) -> str:

@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-_REFERENCE: Final = re.compile(r"\$\$\{|\$\{(env|file):([^{}]*)\}")
+from nexus.errors import nearest
+
+_REFERENCE: Final = re.compile(r"\$\$\{|\$\{(env|file):([^{}]*)\}|\$\{")
+_SCHEME: Final = re.compile(r"([A-Za-z_]\w*):")
+_SCHEMES: Final = ("env", "file")
 _LARGEST: Final = 64 * 1024
 
 Place = tuple[str | int, ...]
@@ -24,18 +28,21 @@ class BrokenReference:
         place: The setting.
         found: The reference and what is wrong with it.
         expected: What it is to be.
+        nearest: The closest kind of reference that there is, None when nothing is close.
     """
 
     place: Place
     found: str
     expected: str
+    nearest: str | None = None
 
 
 class _BrokenError(Exception):
-    def __init__(self, found: str, expected: str) -> None:
+    def __init__(self, found: str, expected: str, nearest: str | None = None) -> None:
         super().__init__(found)
         self.found = found
         self.expected = expected
+        self.nearest = nearest
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +75,12 @@ class References:
             return "".join(self._parts(value, place))
         except _BrokenError as error:
             self.broken.append(
-                BrokenReference(place=place, found=error.found, expected=error.expected)
+                BrokenReference(
+                    place=place,
+                    found=error.found,
+                    expected=error.expected,
+                    nearest=error.nearest,
+                )
             )
             return value
 
@@ -81,9 +93,11 @@ class References:
         for found in _REFERENCE.finditer(text):
             yield text[at : found.start()]
             at = found.end()
-            if found[1] is None:
+            if found[0] == "$${":
                 yield "${"
                 continue
+            if found[1] is None:
+                raise _unknown(text[at:])
             self.places.add(place)
             yield self._variable(found[2]) if found[1] == "env" else self._file(found[2])
         yield text[at:]
@@ -119,3 +133,23 @@ class References:
         text = text.removesuffix("\n").removesuffix("\r")
         self.contents.add(text)
         return text
+
+
+def _unknown(rest: str) -> _BrokenError:
+    """Tell of a `${` that begins no reference.
+
+    Args:
+        rest: What follows it; only a scheme of it is shown, since it may be a part of a secret.
+    """
+    expected = "${env:NAME} or ${file:PATH}, or $${ for a plain ${"
+    scheme = _SCHEME.match(rest)
+    if scheme is None:
+        return _BrokenError("a ${ that begins no reference", expected)
+    if scheme[1] in _SCHEMES:
+        return _BrokenError(f"a ${{{scheme[0]} without its end", expected)
+    close = nearest(scheme[1], _SCHEMES)
+    return _BrokenError(
+        f"${{{scheme[0]}...}}, which is no kind of reference",
+        expected,
+        close and f"${{{close}:...}}",
+    )

@@ -159,7 +159,7 @@ def test_hosts_origins_and_headers_are_what_browsers_and_servers_know(
 def test_references_stand_for_variables_and_files(application: Application) -> None:
     (application.root / "password").write_text("p%40ss\n", encoding="utf-8")
     settings = application.load(
-        "name: ${env:SHOP}, with $${env:SHOP} and ${other}\n"
+        "name: ${env:SHOP}, with $${env:SHOP} and $${other}\n"
         "server: {port: '${env:PORT}'}\n"
         "database: {url: 'postgresql://shop:${file:password}@127.0.0.1/shop'}\n"
         "plugins: {mail: {servers: [{password: '${file:password}'}]}}\n",
@@ -193,6 +193,21 @@ def test_a_reference_to_nothing_is_a_problem_and_what_one_stands_for_is_not_show
     assert "larger than 65536 bytes" in problems["database.url"]
     assert "expected an integer" in problems["server.port"]
     assert "canary" not in str(problems)
+
+
+def test_what_begins_like_a_reference_and_is_none_is_a_problem(application: Application) -> None:
+    problems = application.problems(
+        "name: $5, ${enw:NOPE}\n"
+        "server: {host: '${HOST}', root_path: '${env:ROOT'}\n"
+        "plugins: {mail: {key: '${vault:x}', password: 'canary${canary'}}\n"
+    )
+    known = "expected ${env:NAME} or ${file:PATH}, or $${ for a plain ${."
+    assert f"found ${{enw:...}}, which is no kind of reference; {known}" in problems["name"]
+    assert problems["name"].endswith(" Did you mean ${env:...}?")
+    assert f"found a ${{ that begins no reference; {known}" in problems["server.host"]
+    assert "found a ${env: without its end" in problems["server.root_path"]
+    assert problems["plugins.mail.key"].endswith(known)
+    assert "canary" not in str(problems["plugins.mail.password"])
 
 
 def test_only_the_operators_file_has_references(application: Application) -> None:
